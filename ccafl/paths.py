@@ -1,0 +1,163 @@
+"""Where things lie in the state folder, and how a file is replaced as a whole.
+
+No other module joins names. Folders are 0700 and files 0600: a run holds pictures' features and
+paths of people's data, which are nobody else's business.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run; everything a run writes is below it."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config, as JSON."""
+        return self.root / "config.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the worker while it trains."""
+        return self.root / "lock"
+
+    @property
+    def result(self) -> Path:
+        """The run's own last word."""
+        return self.root / "result.json"
+
+    @property
+    def console(self) -> Path:
+        """What the worker printed."""
+        return self.root / "console.log"
+
+    @property
+    def cancel(self) -> Path:
+        """Exists when somebody asked the run to stop."""
+        return self.root / "cancel"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The newest complete checkpoints, a folder per step."""
+        return self.root / "checkpoints"
+
+    @property
+    def intra_end(self) -> Path:
+        """The complete state at the end of intra."""
+        return self.root / "intra-end"
+
+    @property
+    def best(self) -> Path:
+        """Inference weights of the best evaluation."""
+        return self.root / "best"
+
+    @property
+    def weights(self) -> Path:
+        """Inference weights of the last evaluation."""
+        return self.root / "model.safetensors"
+
+    @property
+    def prompts(self) -> Path:
+        """The learned prompt tokens."""
+        return self.root / "prompts.safetensors"
+
+    @property
+    def model(self) -> Path:
+        """What the inference weights are: backbone, preprocessing, tokens, metrics."""
+        return self.root / "model.json"
+
+    def events(self, attempt: int) -> Path:
+        """Event file of an attempt, counted from 1."""
+        return self.root / f"events-{attempt}.jsonl"
+
+    def old_result(self, attempt: int) -> Path:
+        """Where the result of an earlier attempt is kept once a new one starts."""
+        return self.root / f"result-{attempt}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The state folder: the database of runs, one folder per run, the caches."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file of runs."""
+        return self.root / "runs.db"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the supervisor while it lives."""
+        return self.root / "supervisor.lock"
+
+    @property
+    def log(self) -> Path:
+        """What the supervisor printed."""
+        return self.root / "supervisor.log"
+
+    @property
+    def runs(self) -> Path:
+        """One folder per run."""
+        return self.root / "runs"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again: demo data, prompts."""
+        return self.root / "cache"
+
+    def run(self, run_id: int) -> RunFolder:
+        """Folder of a run; its name is the run's number, never text from a user."""
+        return RunFolder(self.runs / str(run_id))
+
+    def demo(self, seed: int) -> Path:
+        """Where the demo data set of a seed is drawn once and kept."""
+        return self.cache / "demo" / f"demo-{seed}"
+
+
+def find_home(option: Path | None) -> Home:
+    """The state folder: `--home`, else `$CCAFL_HOME`, else the platform's user data folder."""
+    chosen = option or os.environ.get("CCAFL_HOME") or platformdirs.user_data_path("ccafl")
+    return Home(Path(chosen).expanduser().absolute())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; it becomes `path` when the block succeeds.
+
+    The content is flushed to the disk before the move and the folder after it, so that a kill or
+    a power cut leaves the old file or the new one, never half of either. On an exception the
+    temporary file is removed and `path` stays as it was.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside.touch(mode=0o600)
+    try:
+        yield aside
+        flush(aside)
+        aside.replace(path)
+        flush(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file of UTF-8 text as a whole, readable by the user only."""
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def flush(path: Path) -> None:
+    """Make a file, or the names in a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

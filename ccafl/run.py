@@ -1,0 +1,221 @@
+"""One run in its own process: config -> images -> stages -> evaluation -> result.
+
+`python -m ccafl.run --home DIR --attempt N --device cpu|UUID ID`, started by the supervisor. It
+reads the run's `config.json` and speaks through its event file and `result.json` only.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from ccafl import config as schema
+from ccafl import events
+from ccafl.association import audit
+from ccafl.config import RunConfig
+from ccafl.datasets import Dataset, camera_labels, identity_pids, scan
+from ccafl.errors import BusyError, CcaflError, WorkerError
+from ccafl.evaluation import Evaluator
+from ccafl.events import EventWriter
+from ccafl.images import Images
+from ccafl.keeper import Keeper
+from ccafl.locks import hold_lock
+from ccafl.paths import Home, RunFolder
+from ccafl.reporter import Reporter
+from ccafl.stages.training import Progress, Training
+
+logger = logging.getLogger(__name__)
+
+
+class CancelledError(Exception):
+    """Somebody asked the run to stop; its state is saved."""
+
+
+class CancelSwitch:
+    """Whether somebody asked the run to stop: by a signal, or by a file in its folder."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._signalled = file, False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def is_on(self) -> bool:
+        """Ask at a step border."""
+        return self._signalled or self._file.exists()
+
+    def _note(self, *_: object) -> None:
+        self._signalled = True
+
+
+def train(
+    config: RunConfig,
+    folder: RunFolder,
+    reporter: Reporter,
+    device: torch.device,
+    is_cancelled: Callable[[], bool],
+) -> None:
+    """Train and evaluate the stages of a run, from its newest checkpoint if it has one.
+
+    Raises:
+        CcaflError: the data, the weights or a loss cannot be used.
+        CancelledError: `is_cancelled` became true; the state after the last step is saved.
+    """
+    dataset = scan(Path(config.data.root))
+    logger.info("%s", dataset.summary())
+    reporter.start(len(dataset.train))
+    train_images, query, gallery = _decode(dataset, config, reporter)
+    training = Training(config, train_images, camera_labels(dataset.train), device)
+    evaluate = Evaluator(dataset, query, gallery)
+    keeper = Keeper(folder, training, reporter, dataset.name)
+    for stage in keeper.stages():
+        reporter.stage(stage.name, len(dataset.train))
+        for progress in stage.steps():
+            reporter.step(progress)
+            if progress.epoch_end:
+                reporter.epoch(progress, _association_quality(progress, training, dataset))
+                if _evaluation_due(config, progress):
+                    evaluation = evaluate(training.encoder, progress, device)
+                    reporter.evaluation(evaluation)
+                    keeper.keep_best(evaluation)
+                keeper.save_if_due(stage, progress)
+                reporter.begin_epoch()
+            if is_cancelled():
+                keeper.save(stage, progress)
+                raise CancelledError
+    keeper.export_last()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the attempt that the command line names.
+
+    Returns:
+        0 finished or cancelled, 1 failed, 75 when another process holds the run.
+    """
+    options = _parse(arguments)
+    folder, attempt = Home(options.home).run(options.id), options.attempt
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    switch = CancelSwitch(folder.cancel)
+    try:
+        with hold_lock(folder.lock), EventWriter(folder.events(attempt)) as writer:
+            result = _attempt(folder, attempt, writer, options.device, switch)
+            message = result.error.message if result.error else ""
+            writer.write(events.End(exit=result.exit, message=message))
+            writer.fsync()
+            events.write_result(folder.result, result)
+    except BusyError as error:
+        logger.error("%s It trains this run already.", error)
+        return error.exit_code
+    if result.exit == "ok":  # a finished run is not resumed
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    return 0 if result.exit in ("ok", "cancelled") else 1
+
+
+def _attempt(
+    folder: RunFolder, attempt: int, writer: EventWriter, device_name: str, switch: CancelSwitch
+) -> events.Result:
+    """Train, and say how it ended; this is the border where every exception becomes a sentence."""
+    reporter: Reporter | None = None
+    how: events.Exit = "ok"
+    failure: events.Failure | None = None
+    try:
+        config = schema.from_json(folder.config.read_text(encoding="utf-8"))
+        device = _prepare(config, device_name)
+        reporter = Reporter(writer, config, device, attempt)
+        train(config, folder, reporter, device, switch.is_on)
+    except CancelledError:
+        how = "cancelled"
+    except Exception as error:
+        how = "gpu_memory" if isinstance(error, torch.OutOfMemoryError) else "error"
+        logger.exception("the run failed")
+        failure = events.Failure(name=type(error).__name__, message=_sentence(error))
+    return events.Result(
+        attempt=attempt,
+        exit=how,
+        ended=time.time(),
+        error=failure,
+        evaluation=reporter.last_evaluation if reporter else None,
+    )
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, CcaflError):
+        return str(error)
+    first = next(iter(str(error).splitlines()), "")
+    if isinstance(error, torch.OutOfMemoryError):
+        return (
+            f"The GPU's memory is full ({first}). Lower train.p or model.bn_batch, or free the "
+            "GPU for this run."
+        )
+    return f"{type(error).__name__}: {first}"
+
+
+def _prepare(config: RunConfig, device_name: str) -> torch.device:
+    """Set up torch for one run and give its device.
+
+    Raises:
+        WorkerError: a GPU was leased that torch cannot use.
+    """
+    torch.set_num_threads(config.run.threads or len(os.sched_getaffinity(0)))
+    torch.backends.cudnn.allow_tf32 = False  # evaluation is float32 to the last bit
+    # on a CPU the same seed gives the same bits; CUDA lacks some kernels, which then only warn
+    torch.use_deterministic_algorithms(True, warn_only=device_name != "cpu")
+    if device_name == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise WorkerError(
+            f"The run was given the GPU {device_name}, but torch cannot use it. Check that the "
+            "NVIDIA driver fits torch's CUDA version, or run with --gpu cpu."
+        )
+    return torch.device("cuda", 0)  # CUDA_VISIBLE_DEVICES holds the leased GPU alone
+
+
+def _decode(
+    dataset: Dataset, config: RunConfig, reporter: Reporter
+) -> tuple[Images, Images, Images]:
+    """Training, query and gallery images, decoded once."""
+    sides = (dataset.train, dataset.query, dataset.gallery)
+    train, query, gallery = (
+        Images([record.path for record in side], config.model.image_size) for side in sides
+    )
+    for images, name in ((train, "training"), (query, "query"), (gallery, "gallery")):
+        images.decode_all(reporter.activity(f"decoding {name} images"))
+    return train, query, gallery
+
+
+def _association_quality(
+    progress: Progress, training: Training, dataset: Dataset
+) -> tuple[float, float] | None:
+    """Precision and recall of the epoch's groups; the only use of cross-camera identities."""
+    if progress.association is None:
+        return None
+    pid = torch.from_numpy(identity_pids(dataset.train))
+    return audit(progress.association.group, training.camera_of_identity.cpu(), pid)
+
+
+def _evaluation_due(config: RunConfig, progress: Progress) -> bool:
+    """Every `eval.every` epochs of a loop stage, and at the end of each stage."""
+    if progress.epoch == config.epochs(progress.stage):
+        return True
+    return progress.stage != "prompt" and progress.epoch % config.eval.every == 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="ccafl.run", description="Train one queued run.")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--attempt", type=int, required=True)
+    parser.add_argument("--device", required=True, help="cpu, or the UUID of the leased GPU")
+    parser.add_argument("id", type=int)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

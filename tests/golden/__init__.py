@@ -1,0 +1,1 @@
+"""Checks of the product against a folder of reference numbers, one function per file."""
