@@ -1,5 +1,3 @@
 """CCAFL: camera-agnostic person re-identification from intra-camera labels."""
 
-from importlib.metadata import version
-
-__version__ = version("ccafl")
+__version__ = "0.1.0"

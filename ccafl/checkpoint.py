@@ -5,6 +5,7 @@ executes nothing.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> int:
     """
     tensors: dict[str, Tensor] = {}
     plain = _strip(state, tensors)
-    aside = folder.with_name(f".{folder.name}.part")
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True, mode=0o700)
     with replacing(aside / _TENSORS) as path:
@@ -65,6 +66,18 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"The checkpoint {str(folder)!r} is damaged: {error}.") from error
     return state
+
+
+def link_checkpoint(folder: Path, target: Path) -> None:
+    """Keep a checkpoint under a second name as well, without a second copy on the disk."""
+    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(mode=0o700)
+    for path in folder.iterdir():
+        (aside / path.name).hardlink_to(path)
+    shutil.rmtree(target, ignore_errors=True)
+    aside.replace(target)
+    flush(target.parent)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

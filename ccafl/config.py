@@ -9,7 +9,7 @@ screens count from 1 inside a stage. `RunConfig.loop_epoch` converts.
 """
 
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
@@ -18,7 +18,9 @@ from ccafl.errors import ConfigError
 
 Stage = Literal["prompt", "intra", "inter"]
 STAGES: tuple[Stage, ...] = ("prompt", "intra", "inter")
-BACKBONES = ("RN50-quickgelu", "tiny")
+Layout = Literal["market1501", "dukemtmc", "msmt17", "msmt17-repacked", "cuhk03-np", "market-like"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+LayoutChoice = Literal["auto", Layout]
 
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Index = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
@@ -42,7 +44,8 @@ class RunSection:
         default=1, description="seed of every random draw; 1 from code"
     )
     stages: tuple[Stage, ...] = Field(
-        default=STAGES, description="stages to train, in order, beginning with prompt"
+        default=STAGES,
+        description="stages to train, neighbours in this order; earlier ones come from --from",
     )
     threads: Annotated[int, Field(strict=True, ge=0, le=1024)] = Field(
         default=0, description="CPU threads of the worker; 0: all cores it may use; ours"
@@ -57,7 +60,13 @@ class DataSection:
     """Where the images are."""
 
     root: Text = Field(
-        default="", description="folder that holds bounding_box_train, query, bounding_box_test"
+        default="",
+        description="folder that holds bounding_box_train, query, bounding_box_test, or MSMT17's "
+        "list files",
+    )
+    layout: LayoutChoice = Field(
+        default="auto",
+        description="how the folder is laid out; auto tells by its files, as docs/data.md says",
     )
 
 
@@ -237,6 +246,24 @@ class RunConfig:
         """
         return stage != "prompt" or self.run.stages[-1] == "prompt"
 
+    @property
+    def uses_text(self) -> bool:
+        """Whether a stage of this run compares images with the prompts."""
+        stages = self.run.stages
+        return ("intra" in stages and self.intra.text) or ("inter" in stages and self.inter.text)
+
+    def inherited(self, stage: Stage) -> dict[str, Any]:
+        """Full key and value of every setting that determines the state before a stage.
+
+        A run that takes the stages before `stage` from another run must agree with it in these.
+        The seed is not among them: it may differ, and then decides what comes after.
+        """
+        sections = ["data", "model", *STAGES[: STAGES.index(stage)]]
+        keys = [f"{name}." for name in sections]
+        if stage == "inter":  # trained by intra, whose memory takes two settings of inter
+            keys += ["train.", "inter.memory_temperature", "inter.memory_momentum"]
+        return {key: value for key, value in flatten(self).items() if key.startswith(tuple(keys))}
+
     def cautions(self) -> list[str]:
         """Settings that are allowed and known to hurt, a sentence each."""
         ical = self.inter.ical
@@ -262,10 +289,10 @@ class RunConfig:
             found.append(
                 f"run.gpus is {self.run.gpus}, but only one GPU per run is built. Set it to 1"
             )
-        if not stages or stages != STAGES[: len(stages)]:
+        if not any(stages == STAGES[i:j] for i in range(3) for j in range(i + 1, 4)):
             found.append(
-                f"run.stages is {list(stages)}, but a run trains prompt, intra, inter in this "
-                "order, beginning with prompt. Leave stages out at the end only"
+                f"run.stages is {list(stages)}, but a run trains neighbours of prompt, intra, "
+                "inter, in this order"
             )
         if (self.model.weights == "shipped") != (self.model.backbone == "tiny") and (
             self.model.weights in ("shipped", "openai")
@@ -303,6 +330,15 @@ class RunConfig:
                 "Lower it or set inter.text=false"
             )
         return found
+
+
+def stage_named(name: str) -> Stage:
+    """The stage of that name, for names that come back from a file.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return STAGES[[str(stage) for stage in STAGES].index(name)]
 
 
 _ADAPTER = TypeAdapter(RunConfig)

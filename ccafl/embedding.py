@@ -23,8 +23,9 @@ def embed(
     *,
     joint: bool = False,
     autocast: Context = nullcontext,
+    limit: int | None = None,
 ) -> Tensor:
-    """Encode all images with test transforms, in evaluation mode; the encoder's mode is restored.
+    """Encode images with test transforms, in evaluation mode; the encoder's mode is restored.
 
     Args:
         encoder: on the device.
@@ -32,21 +33,23 @@ def embed(
         device: where the result stays.
         joint: take the joint embedding instead of the embedding that is compared.
         autocast: makes the context of the forward pass; float32 if left out.
+        limit: encode the first images only.
 
     Returns:
         (N, D) float32 unit rows, or (N, E) joint embeddings, not normalised.
     """
     training = encoder.training
     encoder.eval()
+    count = len(images) if limit is None else min(limit, len(images))
     rows: Tensor | None = None
-    for start in range(0, len(images), BATCH):
-        indices = np.arange(start, min(start + BATCH, len(images)))
+    for start in range(0, count, BATCH):
+        indices = np.arange(start, min(start + BATCH, count))
         batch = normalise(images.batch(indices, device))
         with autocast():
             encoded = encoder(batch, project=joint)
         chosen = encoded.joint if joint else encoded.embedding
         if rows is None:
-            rows = chosen.new_empty(len(images), chosen.shape[1])
+            rows = chosen.new_empty(count, chosen.shape[1])
         rows[start : start + len(batch)] = chosen
     encoder.train(training)
     assert rows is not None, "a scan refuses empty splits"

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from ccafl import events, ranking
+from ccafl.config import Stage
 from ccafl.datasets import Dataset, Record
 from ccafl.embedding import embed
 from ccafl.images import Images
 from ccafl.model import ImageEncoder
-from ccafl.stages.training import Progress
+
+_REHEARSED = 8  # images of each side
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,29 @@ class Evaluator:
         self._query = _Side.of(dataset.query, query)
         self._gallery = _Side.of(dataset.gallery, gallery)
 
+    def rehearse(self, encoder: ImageEncoder, device: torch.device) -> None:
+        """Evaluate a few images as if they showed one person, so that no late step is the first.
+
+        Raises:
+            DatasetError: an image cannot be read.
+        """
+        query, gallery = (
+            embed(encoder, side.images, device, limit=_REHEARSED)
+            for side in (self._query, self._gallery)
+        )
+        ranking.evaluate(
+            query,
+            gallery,
+            query_pid=torch.zeros(len(query), dtype=torch.int64),
+            query_camid=torch.zeros(len(query), dtype=torch.int64),
+            gallery_pid=torch.zeros(len(gallery), dtype=torch.int64),
+            gallery_camid=torch.ones(len(gallery), dtype=torch.int64),
+        )
+
     def __call__(
-        self, encoder: ImageEncoder, progress: Progress, device: torch.device
+        self, encoder: ImageEncoder, device: torch.device, *, stage: Stage, epoch: int, step: int
     ) -> events.Evaluation:
-        """Rank the gallery with embeddings computed in float32, after a step.
+        """Rank the gallery with embeddings computed in float32, at a place of the run.
 
         Raises:
             DatasetError: no query has a match.
@@ -57,9 +78,9 @@ class Evaluator:
             gallery_camid=self._gallery.camid,
         )
         return events.Evaluation(
-            stage=progress.stage,
-            epoch=progress.epoch,
-            step=progress.step,
+            stage=stage,
+            epoch=epoch,
+            step=step,
             seconds=time.monotonic() - started,
             mean_ap=found.mean_ap,
             rank1=found.rank1,

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from ccafl.datasets.check import DAMAGE, FORMATS
 from ccafl.errors import DatasetError
 
 Pixels = NDArray[np.uint8]
@@ -79,9 +80,9 @@ def decode(path: Path, size: tuple[int, int]) -> Pixels:
         DatasetError: the file is missing, cut or no image.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
             pixels = np.array(file.convert("RGB"))
-    except (OSError, Image.DecompressionBombError) as error:
+    except (*DAMAGE, Image.DecompressionBombError) as error:
         raise DatasetError(
             f"{str(path)!r} cannot be read as an image ({error}). Unpack the data set again, or "
             "remove the file."

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import torch
 
 import ccafl
 from ccafl import events, images
-from ccafl.checkpoint import load_checkpoint, save_checkpoint, save_tensors
+from ccafl.checkpoint import link_checkpoint, load_checkpoint, save_checkpoint, save_tensors
+from ccafl.config import stage_named
 from ccafl.errors import CheckpointError
 from ccafl.paths import RunFolder, replace_text
 from ccafl.reporter import Reporter
@@ -21,6 +21,7 @@ from ccafl.stages.training import Progress, Training
 
 SAVE_EVERY_S = 30.0  # at epoch ends; a stage's end is always saved
 _KEPT = 2
+_CHECKPOINTS, _SPARE = 3, 1 << 30  # room for two that are kept, one being written, and the rest
 
 
 class Keeper:
@@ -34,19 +35,48 @@ class Keeper:
         self._best: float | None = None  # mAP
         self._saved_at = time.monotonic()
 
-    def stages(self) -> Iterator[AnyStage]:
-        """The stages that are left, the first one as the newest checkpoint left it."""
-        saved = self._restore()
-        names = self._training.config.run.stages
-        if saved is not None:
-            names = names[names.index(saved["stage"]) :]
+    def restore(self) -> AnyStage | None:
+        """The stage of the newest checkpoint, as it was then; broken ones are set aside."""
+        for folder in self._newest_first():
+            try:
+                saved = load_checkpoint(folder)
+            except CheckpointError as error:
+                folder.replace(folder.with_name(f"broken-{folder.name}"))
+                self._reporter.warning(f"{error} It was set aside and an earlier one is used.")
+                continue
+            torch.set_num_threads(saved["threads"])  # another number gives other last bits
             self._best = saved["best"]
+            stage = STAGES[stage_named(saved["stage"])](self._training)
+            stage.load_state_dict(saved["state"])
             self._reporter.resume(saved["step"])
-        for name in names:
-            stage = STAGES[name](self._training)
-            if saved is not None and name == saved["stage"]:
-                stage.load_state_dict(saved["state"])
-            yield stage
+            return stage
+        return None
+
+    def rehearse(self) -> None:
+        """Write and read back a checkpoint now rather than find out hours later that it fails.
+
+        Raises:
+            CheckpointError: the disk has no room for the checkpoints of this run.
+        """
+        folder = self._folder.checkpoints / "rehearsal"
+        try:
+            size = save_checkpoint(folder, {"training": self._training.state_dict()})
+            load_checkpoint(folder)
+        except OSError as error:
+            raise CheckpointError(
+                f"A checkpoint cannot be written to {str(folder.parent)!r}: {error.strerror}. Free "
+                "the disk, or keep the state folder on another one with --home."
+            ) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        needed = _CHECKPOINTS * size + _SPARE
+        free = shutil.disk_usage(self._folder.root).free
+        if free < needed:
+            raise CheckpointError(
+                f"The disk of {str(self._folder.root)!r} has {free / 1e9:.1f} GB free, and the "
+                f"checkpoints of this run need {needed / 1e9:.1f} GB. Free the disk, or keep the "
+                "state folder on another one with --home."
+            )
 
     def save_if_due(self, stage: AnyStage, progress: Progress) -> None:
         """Save at the end of a stage, and at the end of an epoch when the last save is old."""
@@ -63,6 +93,7 @@ class Keeper:
         state = {
             "stage": progress.stage,
             "step": progress.step,
+            "seed": self._training.config.run.seed,
             "best": self._best,
             "threads": torch.get_num_threads(),
             "state": stage.state_dict(),
@@ -83,10 +114,17 @@ class Keeper:
             )
         )
 
+    def keep_prompts(self) -> None:
+        """Keep the learned prompts, which later runs may start from."""
+        save_tensors(self._folder.prompts, self._training.prompts.state_dict())
+
+    def keep_intra_end(self) -> None:
+        """Keep the whole state at the end of intra, which later runs may start from."""
+        link_checkpoint(self._newest_first()[0], self._folder.intra_end)
+
     def keep_best(self, evaluation: events.Evaluation) -> None:
         """Export the encoder when this evaluation is the best so far."""
-        stage = next(name for name in STAGES if name == evaluation.stage)
-        if not self._training.config.counts_for_best(stage):
+        if not self._training.config.counts_for_best(stage_named(evaluation.stage)):
             return
         if self._best is None or evaluation.mean_ap > self._best:
             self._best = evaluation.mean_ap
@@ -95,9 +133,8 @@ class Keeper:
             self._export(best, evaluation)
 
     def export_last(self) -> None:
-        """Export the encoder and the prompts as they are at the end of the run."""
+        """Export the encoder as it is at the end of the run."""
         self._export(self._folder, self._reporter.last_evaluation)
-        save_tensors(self._folder.prompts, {"learned": self._training.prompts.learned})
 
     def _export(self, folder: RunFolder, evaluation: events.Evaluation | None) -> None:
         save_tensors(folder.weights, self._training.encoder.state_dict())
@@ -116,19 +153,6 @@ class Keeper:
             "dataset": self._dataset,
             "evaluation": None if evaluation is None else dataclasses.asdict(evaluation),
         }
-
-    def _restore(self) -> dict[str, Any] | None:
-        """The newest checkpoint that can be read; broken ones are set aside."""
-        for folder in self._newest_first():
-            try:
-                saved = load_checkpoint(folder)
-            except CheckpointError as error:
-                folder.replace(folder.with_name(f"broken-{folder.name}"))
-                self._reporter.warning(f"{error} It was set aside and an earlier one is used.")
-                continue
-            torch.set_num_threads(saved["threads"])  # another number gives other last bits
-            return saved
-        return None
 
     def _newest_first(self) -> list[Path]:
         folders = [path for path in self._folder.checkpoints.glob("*") if path.name.isdigit()]

@@ -114,6 +114,11 @@ class Home:
         """What can be made again: demo data, prompts."""
         return self.root / "cache"
 
+    @property
+    def prompts(self) -> Path:
+        """Learned prompts that other runs can use, one folder per entry."""
+        return self.cache / "prompt"
+
     def run(self, run_id: int) -> RunFolder:
         """Folder of a run; its name is the run's number, never text from a user."""
         return RunFolder(self.runs / str(run_id))

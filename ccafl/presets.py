@@ -96,7 +96,7 @@ def resolve(
             type or range, a file that cannot be read.
     """
     if preset not in PRESETS:
-        raise ConfigError(f"There is no preset {preset!r}{_nearest(preset, PRESETS)}.")
+        raise ConfigError(f"There is no preset {preset!r}{_nearest(preset, PRESETS)}")
     layers = [(f"preset {preset}", PRESETS[preset])]
     layers += [(str(path), read_toml(path)) for path in files]
     layers += [(f"--set {setting}", parse_setting(setting)) for setting in settings]
@@ -172,20 +172,18 @@ def split_values(text: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def check_weights(weights: str) -> None:
-    """Refuse `model.weights` that a worker could not find; opens nothing and needs no torch.
+def check_weights(config: RunConfig) -> None:
+    """Refuse weights a worker could not find; fetches OpenAI's when they are not in the cache.
 
     Raises:
-        ConfigError: the file does not exist, or the weights cannot be had.
+        ConfigError: the file does not exist, or OpenAI's weights cannot be fetched.
     """
-    if weights in ("random", "shipped"):
-        return
+    weights = config.model.weights
     if weights == "openai":
-        raise ConfigError(
-            "model.weights is 'openai', but fetching OpenAI's weights is not built yet. Give a "
-            "file of CLIP weights instead: --set model.weights=/path/to/file.safetensors."
-        )
-    if not Path(weights).is_file():
+        from ccafl.hub import fetch_openai  # half a second that only this choice pays
+
+        fetch_openai(config.model.backbone)
+    elif weights not in ("random", "shipped") and not Path(weights).is_file():
         raise ConfigError(
             f"model.weights is {weights!r}, and there is no such file. Give the path of a "
             ".safetensors or .pt file of CLIP weights."
@@ -237,7 +235,7 @@ def _check_keys(values: Values, source: str, prefix: str = "") -> None:
         if key in known:
             continue
         if key not in tables:
-            raise ConfigError(f"{source}: there is no setting {key!r}{_nearest(key, known)}.")
+            raise ConfigError(f"{source}: there is no setting {key!r}{_nearest(key, known)}")
         if not isinstance(value, dict):
             raise ConfigError(
                 f"{source}: {key} is a section; set one of its keys, such as "
@@ -251,7 +249,9 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if not close:  # a bare last part: margin -> inter.ical.margin
         close = [name for name in names if name.rpartition(".")[2] == word.rpartition(".")[2]][:1]
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(names[:8])}, ..."
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return ". ccafl config PRESET prints all settings, ccafl config the presets."
 
 
 def _sentence(error: ValidationError, layers: list[tuple[str, Values]]) -> str:

@@ -71,6 +71,12 @@ class Reporter:
         logger.info("going on after step %d", step)
         self._writer.write(events.Resume(step=step))
 
+    def taken(self, stage: Stage, run_id: int) -> None:
+        """What comes before this run's first stage was taken from another run."""
+        text = f"{stage} stage taken from run {run_id}"
+        logger.info("%s", text)
+        self._writer.write(events.Activity(text=text))
+
     def activity(self, text: str) -> Callable[[int, int], None]:
         """A function that tells (done, total) of something that is not a step, now and then."""
         told = -math.inf

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,16 +20,19 @@ import torch
 from ccafl import config as schema
 from ccafl import events
 from ccafl.association import audit
-from ccafl.config import RunConfig
+from ccafl.config import RunConfig, Stage
 from ccafl.datasets import Dataset, camera_labels, identity_pids, scan
 from ccafl.errors import BusyError, CcaflError, WorkerError
 from ccafl.evaluation import Evaluator
 from ccafl.events import EventWriter
 from ccafl.images import Images
+from ccafl.inheritance import Source, take_earlier
 from ccafl.keeper import Keeper
 from ccafl.locks import hold_lock
-from ccafl.paths import Home, RunFolder
+from ccafl.paths import Home
+from ccafl.prompt_cache import PromptCache
 from ccafl.reporter import Reporter
+from ccafl.stages import stages_left
 from ccafl.stages.training import Progress, Training
 
 logger = logging.getLogger(__name__)
@@ -54,41 +58,68 @@ class CancelSwitch:
         self._signalled = True
 
 
-def train(
-    config: RunConfig,
-    folder: RunFolder,
-    reporter: Reporter,
-    device: torch.device,
-    is_cancelled: Callable[[], bool],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an attempt is told from outside."""
+
+    run_id: int
+    attempt: int
+    config: RunConfig
+    home: Home
+    source: Source | None  # the run of --from
+    device: torch.device
+    is_cancelled: Callable[[], bool]
+
+
+def train(job: Job, reporter: Reporter) -> None:
     """Train and evaluate the stages of a run, from its newest checkpoint if it has one.
 
     Raises:
         CcaflError: the data, the weights or a loss cannot be used.
-        CancelledError: `is_cancelled` became true; the state after the last step is saved.
+        CancelledError: somebody asked the run to stop; the state after the last step is saved.
     """
-    dataset = scan(Path(config.data.root))
+    config, device = job.config, job.device
+    dataset = scan(Path(config.data.root), config.data.layout)
     logger.info("%s", dataset.summary())
     reporter.start(len(dataset.train))
     train_images, query, gallery = _decode(dataset, config, reporter)
     training = Training(config, train_images, camera_labels(dataset.train), device)
     evaluate = Evaluator(dataset, query, gallery)
-    keeper = Keeper(folder, training, reporter, dataset.name)
-    for stage in keeper.stages():
+    keeper = Keeper(job.home.run(job.run_id), training, reporter, dataset.name)
+    cache = PromptCache(job.home.prompts, training, dataset.train)
+    evaluate.rehearse(training.encoder, device)
+    keeper.rehearse()
+
+    def evaluate_now(stage: Stage, epoch: int, step: int) -> None:
+        evaluation = evaluate(training.encoder, device, stage=stage, epoch=epoch, step=step)
+        reporter.evaluation(evaluation)
+        keeper.keep_best(evaluation)
+
+    restored, taken = keeper.restore(), None
+    if restored is None and job.attempt > 1:
+        reporter.resume(0)  # rows of an earlier attempt are void
+    if restored is None and (taken := take_earlier(training, job.source, cache)):
+        reporter.taken(taken.stage, taken.run_id)
+        keeper.keep_prompts()
+        evaluate_now(taken.stage, config.epochs(taken.stage), training.steps_until(taken.stage))
+    for stage in stages_left(training, restored, taken.stage if taken else None):
         reporter.stage(stage.name, len(dataset.train))
         for progress in stage.steps():
             reporter.step(progress)
             if progress.epoch_end:
                 reporter.epoch(progress, _association_quality(progress, training, dataset))
                 if _evaluation_due(config, progress):
-                    evaluation = evaluate(training.encoder, progress, device)
-                    reporter.evaluation(evaluation)
-                    keeper.keep_best(evaluation)
+                    evaluate_now(progress.stage, progress.epoch, progress.step)
                 keeper.save_if_due(stage, progress)
                 reporter.begin_epoch()
-            if is_cancelled():
+            if job.is_cancelled():
                 keeper.save(stage, progress)
                 raise CancelledError
+        if stage.name == "prompt":
+            keeper.keep_prompts()
+            cache.keep(training, job.run_id)
+        elif stage.name == "intra":
+            keeper.keep_intra_end()
     keeper.export_last()
 
 
@@ -99,14 +130,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 finished or cancelled, 1 failed, 75 when another process holds the run.
     """
     options = _parse(arguments)
-    folder, attempt = Home(options.home).run(options.id), options.attempt
+    home = Home(options.home)
+    folder, attempt = home.run(options.id), options.attempt
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
     switch = CancelSwitch(folder.cancel)
     try:
         with hold_lock(folder.lock), EventWriter(folder.events(attempt)) as writer:
-            result = _attempt(folder, attempt, writer, options.device, switch)
+            result = _attempt(options, home, writer, switch)
             message = result.error.message if result.error else ""
             writer.write(events.End(exit=result.exit, message=message))
             writer.fsync()
@@ -120,25 +152,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _attempt(
-    folder: RunFolder, attempt: int, writer: EventWriter, device_name: str, switch: CancelSwitch
+    options: argparse.Namespace, home: Home, writer: EventWriter, switch: CancelSwitch
 ) -> events.Result:
     """Train, and say how it ended; this is the border where every exception becomes a sentence."""
     reporter: Reporter | None = None
+    config: RunConfig | None = None
     how: events.Exit = "ok"
     failure: events.Failure | None = None
     try:
-        config = schema.from_json(folder.config.read_text(encoding="utf-8"))
-        device = _prepare(config, device_name)
-        reporter = Reporter(writer, config, device, attempt)
-        train(config, folder, reporter, device, switch.is_on)
+        text = home.run(options.id).config.read_text(encoding="utf-8")
+        config = schema.from_json(text)
+        device = _prepare(config, options.device)
+        reporter = Reporter(writer, config, device, options.attempt)
+        source = Source(options.source, home.run(options.source)) if options.source else None
+        job = Job(options.id, options.attempt, config, home, source, device, switch.is_on)
+        train(job, reporter)
     except CancelledError:
         how = "cancelled"
     except Exception as error:
         how = "gpu_memory" if isinstance(error, torch.OutOfMemoryError) else "error"
         logger.exception("the run failed")
-        failure = events.Failure(name=type(error).__name__, message=_sentence(error))
+        failure = events.Failure(name=type(error).__name__, message=_sentence(error, config))
     return events.Result(
-        attempt=attempt,
+        attempt=options.attempt,
         exit=how,
         ended=time.time(),
         error=failure,
@@ -146,14 +182,16 @@ def _attempt(
     )
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, config: RunConfig | None) -> str:
     if isinstance(error, CcaflError):
         return str(error)
     first = next(iter(str(error).splitlines()), "")
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.OutOfMemoryError) and config is not None:
+        train, model = config.train, config.model
         return (
-            f"The GPU's memory is full ({first}). Lower train.p or model.bn_batch, or free the "
-            "GPU for this run."
+            f"The GPU's memory is full ({first}). The batch is {train.p * train.k} images (train.p "
+            f"{train.p} x train.k {train.k}), encoded {model.bn_batch} at a time (model.bn_batch). "
+            "Lower train.p, lower model.image_size, or run on a GPU that nobody else uses."
         )
     return f"{type(error).__name__}: {first}"
 
@@ -213,6 +251,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--attempt", type=int, required=True)
     parser.add_argument("--device", required=True, help="cpu, or the UUID of the leased GPU")
+    parser.add_argument("--source", type=int, help="the run that --from named")
     parser.add_argument("id", type=int)
     return parser.parse_args(arguments)
 

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,9 @@ def test_a_failed_save_leaves_no_checkpoint(
 
 
 def test_what_a_kill_left_behind_does_not_disturb_the_next_save(tmp_path: Path) -> None:
-    (tmp_path / ".1.part").mkdir()
-    (tmp_path / ".1.part" / "tensors.safetensors").write_bytes(b"half")
+    aside = tmp_path / f".1.{os.getpid()}.part"
+    aside.mkdir()
+    (aside / "tensors.safetensors").write_bytes(b"half")
     save_checkpoint(tmp_path / "1", STATE)
     assert load_checkpoint(tmp_path / "1")["step"] == 7
     assert [path.name for path in tmp_path.iterdir()] == ["1"]

@@ -136,6 +136,11 @@ class Training:
             scale_loss=self.dtype == torch.float16,
         )
 
+    def steps_until(self, stage: Stage) -> int:
+        """Steps of the configured run up to the end of a stage."""
+        count = len(self.images)
+        return steps_before(self.config, stage, count) + stage_steps(self.config, stage, count)
+
     def autocast(self) -> AbstractContextManager[object]:
         """Context of a forward pass in training."""
         return autocast(self.device, self.dtype)
@@ -193,6 +198,20 @@ class Training:
             "generator": self.generator.get_state(),
             "device_generator": self.device_generator.get_state(),
         }
+
+    def prompt_state(self) -> dict[str, Any]:
+        """What the prompt stage leaves behind: the learned tokens, and where chance stands."""
+        return {"prompts": self.prompts.state_dict(), "generator": self.generator.get_state()}
+
+    def load_prompt_state(self, state: dict[str, Any]) -> None:
+        """Go on as after the prompt stage that `prompt_state` was taken from."""
+        self.prompts.load_state_dict(state["prompts"])
+        self.generator.set_state(state["generator"])
+
+    def reseed(self) -> None:
+        """Let the run's own seed decide what comes, after a state was taken from another run."""
+        self.generator.manual_seed(self.config.run.seed)
+        self.device_generator.manual_seed(self.config.run.seed)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken."""

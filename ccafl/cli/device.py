@@ -1,0 +1,79 @@
+"""Which device a run asks for, and what is refused before it is queued."""
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ccafl.config import RunConfig
+    from ccafl.gpu import GpuAnswer
+
+_NAMES = re.compile(r"auto|cpu|\d{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
+# measured for RN50 at 256 x 128 on one core of a current server; other sizes by pixels
+_CPU_SECONDS_PER_IMAGE, _PIXELS = 0.2, 256 * 128
+
+
+def choose_device(asked: str | None, preset: str, config: "RunConfig") -> str:
+    """The device to ask the queue for: auto, cpu, an index or a UUID.
+
+    Raises:
+        ConfigError: no such device, or the run would train on the CPU for days unasked.
+    """
+    from ccafl.errors import ConfigError
+    from ccafl.gpu import read_gpus
+    from ccafl.presets import CPU_PRESETS
+
+    chosen = asked or ("cpu" if preset in CPU_PRESETS else "auto")
+    if not _NAMES.fullmatch(chosen):
+        raise ConfigError(
+            f"--gpu {chosen!r} names no device. Give auto, cpu, an index, or a UUID as "
+            "`nvidia-smi -L` prints it."
+        )
+    if chosen == "cpu":
+        if asked is None:
+            _refuse_slow_run(config, f"The preset {preset} runs on the CPU")
+        return chosen
+    answer = read_gpus()
+    if chosen != "auto":
+        _refuse_unknown_gpu(chosen, answer)
+    elif answer.absent or (answer.error is None and not answer.gpus):
+        _refuse_slow_run(config, f"There is no GPU here ({answer.error or 'NVML lists none'})")
+    return chosen
+
+
+def cpu_seconds(config: "RunConfig") -> float:
+    """A lower bound of the time that intra and inter take on the cores of this machine."""
+    height, width = config.model.image_size
+    images = config.loop_epochs * config.train.iterations * config.train.p * config.train.k
+    cores = config.run.threads or len(os.sched_getaffinity(0))
+    return images * _CPU_SECONDS_PER_IMAGE * height * width / _PIXELS / cores
+
+
+def is_slow_on_cpu(config: "RunConfig") -> bool:
+    """Whether the backbone is made for a GPU."""
+    return config.model.backbone != "tiny"
+
+
+def _refuse_slow_run(config: "RunConfig", fact: str) -> None:
+    from ccafl.errors import ConfigError
+    from ccafl.tables import duration
+
+    if is_slow_on_cpu(config):
+        raise ConfigError(
+            f"{fact}, where {config.model.backbone} needs at least "
+            f"{duration(cpu_seconds(config))}. Pass --gpu cpu to train on the CPU all the same, "
+            "or try --preset demo."
+        )
+
+
+def _refuse_unknown_gpu(chosen: str, answer: "GpuAnswer") -> None:
+    from ccafl.errors import ConfigError
+
+    if answer.absent:
+        raise ConfigError(f"--gpu {chosen}: there is no GPU here ({answer.error}). Try --gpu cpu.")
+    if answer.error is not None or chosen.startswith("MIG-"):
+        return  # NVML does not answer now, or lists whole cards only: the queue waits for it
+    names = {str(gpu.index) for gpu in answer.gpus} | {gpu.uuid for gpu in answer.gpus}
+    if chosen not in names:
+        known = ", ".join(f"{gpu.index} ({gpu.uuid})" for gpu in answer.gpus) or "none"
+        raise ConfigError(f"--gpu {chosen}: there is no such GPU here; there is {known}.")

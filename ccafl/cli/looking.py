@@ -1,0 +1,115 @@
+"""`ccafl history`, `show` and `log`: what is known of past and present runs."""
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from ccafl.cli.options import HistoryFormat, HomeOption, ListFormat, RunArgument
+from ccafl.cli.output import note, terminal_width
+
+LOG_POLL_S = 0.5
+
+
+def history(
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="NAME", help="Only runs on this data set.")
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option("--tag", metavar="TAG", help="Only runs with this tag.")
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            metavar="KEY",
+            help="ended, started, id, name, dataset, state; mean_ap, rank1, rank5, rank10, "
+            "mean_inp of the last evaluation; best: mAP of the best one.",
+        ),
+    ] = "ended",
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many runs.")
+    ] = None,
+    form: HistoryFormat = "table",
+    home: HomeOption = None,
+) -> None:
+    """List past runs with their results.
+
+    Each ended run is shown with its last and its best evaluation.
+    The best one is chosen by mAP on the test data, as everybody does; read it with that in mind.
+    JSON and CSV give the metrics as fractions, the other forms in percent.
+    """
+    from ccafl import tables
+    from ccafl.paths import find_home
+    from ccafl.store import open_store
+
+    with open_store(find_home(home)) as store:
+        runs = store.history(dataset=dataset, tag=tag, sort=sort, limit=limit)
+    if not runs and form == "table":
+        words = "No ended run matches." if dataset or tag else "No run has ended yet."
+        print(f"{words} ccafl queue: what works   ccafl run --preset demo: a first run")
+        return
+    table = tables.history_table(runs)
+    texts = {
+        "table": lambda: tables.as_text(table, terminal_width()),
+        "json": lambda: tables.as_json(tables.history_objects(runs)),
+        "csv": lambda: tables.as_csv(tables.history_records(runs)),
+        "markdown": lambda: tables.as_markdown(table),
+        "latex": lambda: tables.as_latex(table),
+    }
+    print(texts[form](), end="")
+
+
+def show(run_id: RunArgument, form: ListFormat = "table", home: HomeOption = None) -> None:
+    """Show everything about one run.
+
+    Its state, the settings that differ from its preset, its evaluations, retrieval per pair of
+    cameras, the quality of the association, and its folder.
+    """
+    from ccafl import overview, tables
+    from ccafl.paths import find_home
+    from ccafl.store import open_store
+
+    with open_store(find_home(home)) as store:
+        found = overview.read(store, run_id)
+    if form == "json":
+        print(tables.as_json(overview.as_object(found)), end="")
+    else:
+        print(overview.as_text(found, terminal_width()), end="")
+
+
+def log(
+    run_id: RunArgument,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run ends, and exit as it did.")
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Print the log of a run.
+
+    Control characters in it are shown, not obeyed. With -f the exit code is that of the run: 0
+    finished, 1 failed or lost, 130 cancelled.
+    """
+    from ccafl.follow import LogTail, exit_code
+    from ccafl.paths import find_home
+    from ccafl.sentences import describe, printable
+    from ccafl.store import ENDED, open_store
+
+    place = find_home(home)
+    tail = LogTail(place.run(run_id).console)
+    with open_store(place) as store:
+        run = store.run(run_id)
+        if not tail.path.exists():
+            note(f"run {run_id} has no log yet: {describe(run)}")
+        while True:
+            run = store.run(run_id)  # before reading, so that no last line is missed
+            is_last = not follow or run.state in ENDED
+            for line in tail.read(is_complete=is_last):
+                print(printable(line))
+            sys.stdout.flush()
+            if is_last:
+                break
+            time.sleep(LOG_POLL_S)
+    if follow:
+        raise typer.Exit(exit_code(run.state))

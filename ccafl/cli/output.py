@@ -1,0 +1,47 @@
+"""What commands write besides their results: notes, warnings, a bar for slow work."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from textwrap import fill
+from typing import NoReturn
+
+
+def note(text: str) -> None:
+    """Tell the reader something on stderr, which leaves stdout to results."""
+    from ccafl.sentences import printable
+
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    for line in map(printable, text.splitlines()):
+        print(fill(line, width) if width else line, file=sys.stderr)
+
+
+def complain(message: str) -> None:
+    """Say what went wrong, in one message on stderr."""
+    note(f"error: {message}")
+
+
+def fail(message: str, exit_code: int) -> NoReturn:
+    """Say what went wrong and end with an exit code."""
+    complain(message)
+    sys.exit(exit_code)
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is, None for a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, told by (done, total); nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    is_hidden = not sys.stderr.isatty() or console.is_dumb_terminal
+    with Progress(*columns, console=console, transient=True, disable=is_hidden) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

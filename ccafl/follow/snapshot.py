@@ -1,0 +1,172 @@
+"""What there is to see of a run at one moment, read from the database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ccafl.config import RunConfig, Stage, from_json
+from ccafl.events import TERMS
+from ccafl.store import EpochRow, EvaluationRow, LossRow, RunRow, Store
+
+SMOOTH = 0.9  # weight of the past in the shown losses; about the last ten steps
+PACE_EPOCHS = 3  # newest epochs the time left is estimated from
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageProgress:
+    """How far a stage is: `epoch` is the one at work or the last one, 0 before the stage."""
+
+    name: Stage
+    epoch: int
+    epochs: int
+    share: float  # of its steps, in [0, 1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A run and its rows so far.
+
+    Of the losses: the smoothed ones of the stage at work, means per stage and epoch, and the first
+    step of each stage that made one.
+    """
+
+    run: RunRow
+    config: RunConfig
+    epochs: Sequence[EpochRow]
+    evaluations: Sequence[EvaluationRow]
+    smooth: Mapping[str, float]
+    means: Mapping[tuple[str, int], Mapping[str, float]]
+    first_steps: Mapping[str, int]
+
+    def stages(self) -> list[StageProgress]:
+        """Progress of each configured stage, in order."""
+        return [self._progress(stage) for stage in self.config.run.stages]
+
+    def time_left(self) -> "TimeLeft | None":
+        """Estimate of the training time left, None while nothing is known.
+
+        The prompt stage is so much faster than the others that it says nothing about them; inter
+        is taken to be as fast as intra until its own first epoch has ended.
+        """
+        to_do = [stage for stage in self.stages() if stage.share < 1]
+        pace = self._epoch_seconds(to_do[0].name) if to_do else None
+        if pace is None:
+            return None
+        first = (1 - to_do[0].share) * to_do[0].epochs * pace
+        if to_do[0].name == "prompt" and len(to_do) > 1:
+            return TimeLeft(first, of_run=False)
+        return TimeLeft(first + sum(stage.epochs * pace for stage in to_do[1:]), of_run=True)
+
+    def _progress(self, name: Stage) -> StageProgress:
+        order, epochs = list[str](self.config.run.stages), self.config.epochs(name)
+        at_work = order.index(self.run.stage) if self.run.stage in order else -1
+        position = order.index(name)
+        if position != at_work:
+            is_over = position < at_work
+            return StageProgress(
+                name=name, epoch=epochs * is_over, epochs=epochs, share=float(is_over)
+            )
+        return StageProgress(
+            name=name, epoch=self.run.epoch or 1, epochs=epochs, share=self._share(name, epochs)
+        )
+
+    def _share(self, name: Stage, epochs: int) -> float:
+        """Part of the stage at work that is done: its ended epochs, and steps of the present one.
+
+        Told from the rows of the stage alone, because a run may take earlier stages from another.
+        """
+        ended = [row for row in self.epochs if row.stage == name]
+        done = ended[-1].epoch if ended else 0
+        begun = ended[-1].step if ended else self.first_steps.get(name, self.run.step + 1) - 1
+        of_epoch = (self.run.step - begun) / max(self._steps_per_epoch(name), 1)
+        return min((done + min(max(of_epoch, 0.0), 1.0)) / epochs, 1.0)
+
+    def _steps_per_epoch(self, name: Stage) -> float:
+        """Optimiser steps; those of the prompt stage are what the others leave of the total."""
+        iterations = self.config.train.iterations
+        if name != "prompt":
+            return iterations
+        loop = sum(self.config.epochs(stage) for stage in self.config.run.stages[1:])
+        return ((self.run.steps or 0) - loop * iterations) / self.config.prompt.epochs
+
+    def _epoch_seconds(self, name: Stage) -> float | None:
+        newest = [row.seconds for row in self.epochs if row.stage == name][-PACE_EPOCHS:]
+        if newest:
+            return sum(newest) / len(newest)
+        return self._epoch_seconds("intra") if name == "inter" else None
+
+
+class TimeLeft(NamedTuple):
+    """Seconds to the end of the run, or only of the stage at work."""
+
+    seconds: float
+    of_run: bool
+
+
+class Watcher:
+    """Reads a run again and again, each row of its losses only once."""
+
+    def __init__(self, store: Store, run_id: int) -> None:
+        self._store, self._run_id = store, run_id
+        self._config: RunConfig | None = None
+        self._forget()
+
+    def read(self) -> Snapshot:
+        """What there is to see now."""
+        run = self._store.run(self._run_id)
+        if run.step < self._step:  # it went on from a checkpoint: later losses are void
+            self._forget()
+        for row in self._store.losses(self._run_id, after_step=self._step):
+            self._take(row)
+        self._config = self._config or from_json(run.config)
+        return Snapshot(
+            run=run,
+            config=self._config,
+            epochs=self._store.epochs(self._run_id),
+            evaluations=self._store.evaluations(self._run_id),
+            smooth={name: average.smooth() for name, average in self._smooth.items()},
+            means={epoch: _means(averages) for epoch, averages in self._epochs.items()},
+            first_steps=dict(self._first_steps),
+        )
+
+    def _forget(self) -> None:
+        self._step, self._stage = 0, ""
+        self._smooth: dict[str, _Average] = {}
+        self._epochs: dict[tuple[str, int], dict[str, _Average]] = {}
+        self._first_steps: dict[str, int] = {}
+
+    def _take(self, row: LossRow) -> None:
+        if row.stage != self._stage:  # terms of another stage are no past of these
+            self._stage, self._smooth = row.stage, {}
+        self._step = row.step
+        self._first_steps.setdefault(row.stage, row.step)
+        of_epoch = self._epochs.setdefault((row.stage, row.epoch), {})
+        for name in ("total", *TERMS):
+            value = getattr(row, name)
+            if value is not None:
+                self._smooth.setdefault(name, _Average()).add(value)
+                of_epoch.setdefault(name, _Average()).add(value)
+
+
+@dataclass(slots=True)
+class _Average:
+    """The mean of all values, and a moving one that does not begin at zero."""
+
+    count: int = 0
+    total: float = 0.0
+    moving: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        self.total += value
+        self.moving = SMOOTH * self.moving + (1 - SMOOTH) * value
+
+    def mean(self) -> float:
+        return self.total / self.count
+
+    def smooth(self) -> float:
+        return self.moving / (1 - SMOOTH**self.count)
+
+
+def _means(averages: Mapping[str, _Average]) -> dict[str, float]:
+    return {name: average.mean() for name, average in averages.items()}

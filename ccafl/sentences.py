@@ -1,0 +1,107 @@
+"""What a reader sees of a run, in words that the command line and the app share."""
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # an error message must not wait for the database layer to load
+    from ccafl.store.rows import RunRow
+
+# joiners inside words of some scripts and inside emoji; every other format character is escaped
+_JOINERS = "\u200c\u200d"
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, formats such as bidi marks, line separators
+
+_ENDED = {
+    "finished": "finished",
+    "failed": "failed",
+    "cancelled": "was cancelled",
+    "lost": "was lost",
+}
+
+
+def printable(text: str) -> str:
+    r"""Text from outside on one line, with everything that could steer a terminal made visible.
+
+    An escape byte becomes `\x1b`, a mark that reverses the reading direction `\u202e`. Texts are
+    stored as they are and escaped here, at the border to the screen.
+    """
+    return "".join(
+        character.encode("unicode_escape").decode() if _is_hidden(character) else character
+        for character in text
+    )
+
+
+def describe(run: "RunRow") -> str:
+    """One or two sentences: the state, why, and what the reader can do."""
+    if run.state == "queued":
+        return f"Run {run.id} {waits(run)}."
+    if run.state in _ENDED:
+        return f"Run {run.id} {ended(run)}. {advice(run)}"
+    return f"Run {run.id} is {state(run)}: {progress(run) or 'its worker begins'}."
+
+
+def state(run: "RunRow") -> str:
+    """The state in one word, as stored, but `held` for a queued run the user holds."""
+    return "held" if run.state == "queued" and run.hold else run.state
+
+
+def waits(run: "RunRow") -> str:
+    """Why a queued run is not running yet."""
+    if run.hold:
+        return "waits: it is held until you release it"
+    return f"waits: {printable(run.reason or 'the queue has not come to it yet')}"
+
+
+def progress(run: "RunRow") -> str:
+    """Where a run is; empty before its first event."""
+    parts = [place(run)] if run.stage else []
+    if run.activity:
+        counted = (
+            f" {run.activity_done or 0:,}/{run.activity_total:,}" if run.activity_total else ""
+        )
+        parts.append(f"{printable(run.activity)}{counted}")
+    return ", ".join(parts)
+
+
+def place(run: "RunRow") -> str:
+    """Stage, stage epoch and step of the newest event, such as `intra, epoch 3, step 9 of 64`."""
+    parts = [run.stage or ""]
+    if run.epoch is not None:
+        parts.append(f"epoch {run.epoch}")
+    if run.step:
+        parts.append(f"step {run.step:,}{f' of {run.steps:,}' if run.steps else ''}")
+    return ", ".join(part for part in parts if part)
+
+
+def ended(run: "RunRow") -> str:
+    """How and where an ended run ended."""
+    if run.attempt == 0:
+        return "was cancelled before it started"
+    verb = _ENDED[run.state]
+    if run.state == "finished":
+        return verb
+    where = f" in {place(run)}" if run.stage else " before its first step"
+    return f"{verb}{where}{_why(run)}"
+
+
+def advice(run: "RunRow") -> str:
+    """What of an ended run is safe, and the command that shows more."""
+    if run.attempt == 0:
+        return "Nothing was computed."
+    if run.state == "finished":
+        return f"`ccafl show {run.id}` shows its results."
+    if run.checkpoint is None:
+        safe = "It had saved no checkpoint"
+    else:
+        safe = f"The checkpoint of step {run.checkpoint:,} is safe"
+    return f"{safe}; `ccafl log {run.id}` shows what it printed."
+
+
+def _why(run: "RunRow") -> str:
+    if run.exit_kind == "gpu_memory":
+        hint = "the GPU ran out of memory; lower train.p or model.image_size"
+        return f": {hint} ({printable(run.reason)})" if run.reason else f": {hint}"
+    return f": {printable(run.reason.rstrip('.'))}" if run.reason else ""
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN and character not in _JOINERS

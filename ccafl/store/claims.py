@@ -1,0 +1,239 @@
+"""What only the supervisor writes: claims, leases, states of claimed runs, its own presence.
+
+Every function is one part of a transaction that began with BEGIN IMMEDIATE, and every change of
+state names the old state, so that whoever comes second changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, insert, select, update
+
+from ccafl.store.queries import ATTEMPT, LEASE, RUN, SETTING, SUPERVISOR
+from ccafl.store.rows import SupervisorRow
+from ccafl.store.states import ACTIVE, ExitKind, State, check_transition
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """What the supervisor must know of a claimed run; `pid` is None until it is recorded."""
+
+    id: int
+    state: State
+    attempt: int
+    gpu_uuid: str
+    token: str
+    config: str
+    boot_id: str | None
+    pid: int | None
+    pid_start: int | None
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What clients ask of the supervisor.
+
+    `cancels` counts the requests per claimed run, `queue` holds number, device asked for and place
+    of each run that may start.
+    """
+
+    cancels: Mapping[int, int]
+    queue: tuple[tuple[int, str, int], ...]
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A device that a run may have."""
+
+    gpu_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Why a run cannot have a device now, in words that follow "waits: "."""
+
+    reason: str
+
+
+# from the device a run asked for and the leases (device -> run) to an answer
+Choice = Callable[[str, Mapping[str, int]], Granted | Waits]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended: the state it leads to, and why."""
+
+    state: State
+    exit_kind: ExitKind
+    reason: str | None = None
+    exit_code: int | None = None
+
+
+# A claim or a death of the supervisor may leave out a state that the table demands in between.
+_BETWEEN: Mapping[tuple[State, State], State] = {
+    ("starting", "finished"): "running",
+    ("starting", "cancelled"): "cancelling",
+    ("running", "cancelled"): "cancelling",
+}
+
+
+def move(
+    connection: Connection, run_id: int, old: State, new: State, values: Mapping[str, object]
+) -> bool:
+    """Change a state if it still is the old one; True if it was.
+
+    Raises:
+        ValueError: the state machine has no such way.
+    """
+    check_transition(old, new)
+    change = update(RUN).where(RUN.c.id == run_id, RUN.c.state == old)
+    return connection.execute(change.values({"state": new, **values})).rowcount == 1
+
+
+def claim(connection: Connection, choose: Choice, now: float) -> ActiveRun | None:
+    """Give the first queued run that can start its lease, and tell the others why they wait."""
+    queued = connection.execute(
+        select(RUN.c.id, RUN.c.gpu, RUN.c.attempt, RUN.c.reason)
+        .where(RUN.c.state == "queued", RUN.c.hold == 0)
+        .order_by(RUN.c.place, RUN.c.id)
+    ).all()
+    leases = {row.gpu_uuid: row.run_id for row in connection.execute(select(LEASE))}
+    paused = connection.execute(select(SETTING.c.paused)).scalar_one()
+    claimed = None
+    for row in queued:
+        answer = Waits("the queue is paused") if paused else choose(row.gpu, leases)
+        if isinstance(answer, Waits):
+            _say_why(connection, row.id, row.reason, answer.reason)
+        elif claimed is None:
+            claimed = _take(connection, row.id, row.attempt + 1, answer.gpu_uuid, now)
+            leases[answer.gpu_uuid] = row.id
+    return claimed
+
+
+def active_runs(connection: Connection) -> list[ActiveRun]:
+    """All claimed runs, oldest first."""
+    query = _select_active().where(RUN.c.state.in_(ACTIVE)).order_by(RUN.c.started)
+    return [ActiveRun(*row) for row in connection.execute(query)]
+
+
+def requests(connection: Connection) -> Requests:
+    """What clients want; equal to an earlier answer as long as nobody asked for anything."""
+    cancels = select(RUN.c.id, RUN.c.cancel_requested).where(
+        RUN.c.state.in_(ACTIVE), RUN.c.cancel_requested > 0
+    )
+    queue = select(RUN.c.id, RUN.c.gpu, RUN.c.place).where(RUN.c.state == "queued", RUN.c.hold == 0)
+    return Requests(
+        cancels={row.id: row.cancel_requested for row in connection.execute(cancels)},
+        queue=tuple((row.id, row.gpu, row.place) for row in connection.execute(queue)),
+        paused=bool(connection.execute(select(SETTING.c.paused)).scalar_one()),
+    )
+
+
+def begin_cancel(connection: Connection, run_id: int) -> None:
+    """Make a started run a cancelling one."""
+    if not move(connection, run_id, "running", "cancelling", {}):
+        move(connection, run_id, "starting", "cancelling", {})
+
+
+def record_process(
+    connection: Connection, run_id: int, host: str, boot_id: str, pid: int, pid_start: int
+) -> bool:
+    """Note the process of a starting run, which makes it a running one."""
+    known = {"host": host, "boot_id": boot_id, "pid": pid, "pid_start": pid_start}
+    return move(connection, run_id, "starting", "running", known)
+
+
+def finish(connection: Connection, run: ActiveRun, ending: Ending, now: float) -> None:
+    """Record how an attempt ended and release its lease."""
+    old = connection.execute(select(RUN.c.state).where(RUN.c.id == run.id)).scalar_one()
+    if old not in ACTIVE:
+        return  # another supervisor, from before the lock file was deleted, was here first
+    between = _BETWEEN.get((old, ending.state))
+    if between is not None:
+        move(connection, run.id, old, between, {})
+    end = {"ended": now, "exit_kind": ending.exit_kind, "exit_code": ending.exit_code}
+    quiet = {"activity": None, "activity_done": None, "activity_total": None}
+    move(connection, run.id, between or old, ending.state, end | quiet | {"reason": ending.reason})
+    this = (ATTEMPT.c.run_id == run.id, ATTEMPT.c.n == run.attempt)
+    connection.execute(update(ATTEMPT).where(*this).values(end))
+    connection.execute(delete(LEASE).where(LEASE.c.run_id == run.id))
+
+
+def mark_damaged(connection: Connection, run: ActiveRun) -> None:
+    """Note that the event file lost lines which were read before; the rows stay."""
+    this = (ATTEMPT.c.run_id == run.id, ATTEMPT.c.n == run.attempt)
+    connection.execute(update(ATTEMPT).where(*this).values(damaged=True))
+    warning = f"events-{run.attempt}.jsonl was cut; losses may be missing from here on"
+    connection.execute(update(RUN).where(RUN.c.id == run.id).values(warning=warning))
+
+
+def register(connection: Connection, supervisor: SupervisorRow) -> None:
+    """Name the process that serves the queue from now on."""
+    connection.execute(delete(SUPERVISOR))
+    values = {name: getattr(supervisor, name) for name in SupervisorRow.__dataclass_fields__}
+    connection.execute(insert(SUPERVISOR).values(id=1, **values))
+
+
+def beat(connection: Connection, supervisor: SupervisorRow, now: float) -> None:
+    """Say that this supervisor lives, or with 0 that it leaves."""
+    own = (SUPERVISOR.c.pid == supervisor.pid, SUPERVISOR.c.pid_start == supervisor.pid_start)
+    connection.execute(update(SUPERVISOR).where(*own).values(beat=now))
+
+
+def retire(connection: Connection, supervisor: SupervisorRow) -> bool:
+    """Give up the service if there is nothing to serve; True if so.
+
+    One transaction: a client that adds a run afterwards sees that nobody serves.
+    """
+    open_states = (*ACTIVE, "queued")
+    if connection.execute(select(RUN.c.id).where(RUN.c.state.in_(open_states)).limit(1)).first():
+        return False
+    beat(connection, supervisor, 0.0)
+    return True
+
+
+def _take(
+    connection: Connection, run_id: int, attempt: int, gpu_uuid: str, now: float
+) -> ActiveRun:
+    fresh: dict[str, object] = dict.fromkeys(
+        ("ended", "reason", "exit_kind", "exit_code", "boot_id", "pid", "pid_start")
+    )
+    fresh |= {"attempt": attempt, "started": now, "cancel_requested": 0}
+    taken = move(connection, run_id, "queued", "starting", fresh)
+    assert taken, "the write lock is held since the row was read"
+    connection.execute(insert(LEASE).values(gpu_uuid=gpu_uuid, run_id=run_id))
+    connection.execute(
+        insert(ATTEMPT).values(
+            run_id=run_id,
+            n=attempt,
+            gpu_uuid=gpu_uuid,
+            started=now,
+            offset=0,
+            bad_lines=0,
+            damaged=False,
+        )
+    )
+    return ActiveRun(*connection.execute(_select_active().where(RUN.c.id == run_id)).one())
+
+
+def _say_why(connection: Connection, run_id: int, old: str | None, reason: str) -> None:
+    if reason != old:
+        connection.execute(update(RUN).where(RUN.c.id == run_id).values(reason=reason))
+
+
+def _select_active() -> Select[Any]:
+    return select(
+        RUN.c.id,
+        RUN.c.state,
+        RUN.c.attempt,
+        ATTEMPT.c.gpu_uuid,
+        RUN.c.token,
+        RUN.c.config,
+        RUN.c.boot_id,
+        RUN.c.pid,
+        RUN.c.pid_start,
+        ATTEMPT.c.offset,
+    ).join(ATTEMPT, (ATTEMPT.c.run_id == RUN.c.id) & (ATTEMPT.c.n == RUN.c.attempt))

@@ -1,0 +1,207 @@
+"""Reading rows: one connection in, frozen rows out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func, select
+
+from ccafl.errors import ConfigError, StoreError
+from ccafl.store import tables
+from ccafl.store.rows import (
+    CameraPairRow,
+    EpochRow,
+    EvaluationRow,
+    LossRow,
+    ReferenceRow,
+    RunRow,
+    SupervisorRow,
+)
+from ccafl.store.states import ACTIVE, ENDED, STATES, State
+
+_TABLES = tables.Run.metadata.tables
+RUN, ATTEMPT, TAG = _TABLES["run"], _TABLES["attempt"], _TABLES["tag"]
+LOSS, EPOCH, EVALUATION = _TABLES["loss"], _TABLES["epoch"], _TABLES["evaluation"]
+CAMERA_PAIR, REFERENCE = _TABLES["camera_pair"], _TABLES["reference"]
+LEASE, SUPERVISOR, SETTING = _TABLES["lease"], _TABLES["supervisor"], _TABLES["setting"]
+
+_LAST, _BEST = EVALUATION.alias("last"), EVALUATION.alias("best")
+_EVALUATION_FIELDS = tuple(EvaluationRow.__dataclass_fields__)
+_HIDDEN = ("token", "boot_id", "pid_start", "launcher", "slurm_job")  # the supervisor's own
+_RUN_FIELDS = tuple(column.name for column in RUN.c if column.name not in _HIDDEN)
+
+SORTS: Mapping[str, ColumnElement[Any]] = {
+    "ended": RUN.c.ended.desc(),
+    "started": RUN.c.started.desc(),
+    "id": RUN.c.id.desc(),
+    "name": RUN.c.name.asc(),
+    "dataset": RUN.c.dataset.asc(),
+    "state": RUN.c.state.asc(),
+    "mean_ap": _LAST.c.mean_ap.desc(),
+    "rank1": _LAST.c.rank1.desc(),
+    "rank5": _LAST.c.rank5.desc(),
+    "rank10": _LAST.c.rank10.desc(),
+    "mean_inp": _LAST.c.mean_inp.desc(),
+    "best": _BEST.c.mean_ap.desc(),
+}
+
+
+def runs(connection: Connection, states: Sequence[State] | None, limit: int | None) -> list[RunRow]:
+    """Runs in the given states: active, then queued by place, then ended, newest first."""
+    rank = case((RUN.c.state.in_(ACTIVE), 0), (RUN.c.state == "queued", 1), else_=2)
+    order = (
+        rank,
+        case((rank == 0, RUN.c.started), (rank == 1, RUN.c.place), else_=-RUN.c.ended),
+        RUN.c.id,
+    )
+    return _run_rows(
+        connection, [RUN.c.state.in_(STATES if states is None else states)], order, limit
+    )
+
+
+def run(connection: Connection, run_id: int) -> RunRow:
+    """One run.
+
+    Raises:
+        StoreError: there is no such run.
+    """
+    found = _run_rows(connection, [RUN.c.id == run_id], (RUN.c.id,), 1)
+    if not found:
+        raise unknown_run(run_id)
+    return found[0]
+
+
+def unknown_run(run_id: int) -> StoreError:
+    """The error for a number that no run has."""
+    return StoreError(f"There is no run {run_id}. `ccafl history` and `ccafl queue` list the runs.")
+
+
+def history(
+    connection: Connection, dataset: str | None, tag: str | None, sort: str, limit: int | None
+) -> list[RunRow]:
+    """Ended runs in the order of a key of `SORTS`; runs without that value come last.
+
+    Raises:
+        ConfigError: an unknown sort key.
+    """
+    if sort not in SORTS:
+        raise ConfigError(f"History cannot be sorted by {sort!r}; known are {', '.join(SORTS)}.")
+    filters: list[ColumnElement[bool]] = [RUN.c.state.in_(ENDED)]
+    if dataset is not None:
+        filters.append(RUN.c.dataset == dataset)
+    if tag is not None:
+        filters.append(RUN.c.id.in_(select(TAG.c.run_id).where(TAG.c.tag == tag)))
+    order = (SORTS[sort].nulls_last(), RUN.c.id.desc())
+    return _run_rows(connection, filters, order, limit)
+
+
+def evaluations(connection: Connection, run_id: int) -> list[EvaluationRow]:
+    """Evaluations of a run by step."""
+    query = _select(EVALUATION, EvaluationRow).where(EVALUATION.c.run_id == run_id)
+    found = connection.execute(query.order_by(EVALUATION.c.step)).mappings()
+    return [_evaluation(row, "") for row in found]
+
+
+def camera_pairs(connection: Connection, run_id: int, step: int) -> list[CameraPairRow]:
+    """Pairs of cameras of one evaluation, by query and gallery camera."""
+    query = _select(CAMERA_PAIR, CameraPairRow).where(
+        CAMERA_PAIR.c.run_id == run_id, CAMERA_PAIR.c.step == step
+    )
+    query = query.order_by(CAMERA_PAIR.c.query_camid, CAMERA_PAIR.c.gallery_camid)
+    return [CameraPairRow(**row) for row in connection.execute(query).mappings()]
+
+
+def losses(connection: Connection, run_id: int, after_step: int) -> list[LossRow]:
+    """Losses of a run after a step, in order."""
+    query = _select_losses().where(LOSS.c.run_id == run_id, LOSS.c.step > after_step)
+    return [LossRow(*row) for row in connection.execute(query.order_by(LOSS.c.step))]
+
+
+def latest_loss(connection: Connection, run_id: int) -> LossRow | None:
+    """The losses of the newest step of a run."""
+    query = _select_losses().where(LOSS.c.run_id == run_id)
+    row = connection.execute(query.order_by(LOSS.c.step.desc()).limit(1)).first()
+    return LossRow(*row) if row else None
+
+
+def epochs(connection: Connection, run_id: int) -> list[EpochRow]:
+    """Ended epochs of a run, in order."""
+    query = _select(EPOCH, EpochRow).where(EPOCH.c.run_id == run_id).order_by(EPOCH.c.step)
+    return [EpochRow(**row) for row in connection.execute(query).mappings()]
+
+
+def references(connection: Connection, dataset: str | None) -> list[ReferenceRow]:
+    """Published results, best mAP first within a data set."""
+    query = _select(REFERENCE, ReferenceRow)
+    if dataset is not None:
+        query = query.where(REFERENCE.c.dataset == dataset)
+    query = query.order_by(REFERENCE.c.dataset, REFERENCE.c.mean_ap.desc())
+    return [ReferenceRow(**row) for row in connection.execute(query).mappings()]
+
+
+def supervisor(connection: Connection) -> SupervisorRow | None:
+    """The process that serves the queue or did so last."""
+    row = connection.execute(_select(SUPERVISOR, SupervisorRow)).mappings().first()
+    return SupervisorRow(**row) if row else None
+
+
+def _select(table: Any, row: type[Any]) -> Select[Any]:
+    """The columns of a table that its row has as fields."""
+    return select(*(table.c[name] for name in row.__dataclass_fields__))
+
+
+def _select_losses() -> Select[Any]:
+    return select(*(LOSS.c[name] for name in LossRow._fields))
+
+
+def _select_runs() -> Select[Any]:
+    tags = (
+        select(func.json_group_array(TAG.c.tag)).where(TAG.c.run_id == RUN.c.id).scalar_subquery()
+    )
+    bad_lines = (
+        select(func.coalesce(func.sum(ATTEMPT.c.bad_lines), 0))
+        .where(ATTEMPT.c.run_id == RUN.c.id)
+        .scalar_subquery()
+    )
+    columns: list[ColumnElement[Any]] = [RUN.c[name] for name in _RUN_FIELDS]
+    for table in (_LAST, _BEST):
+        columns += [table.c[name].label(f"{table.name}_{name}") for name in _EVALUATION_FIELDS]
+    return _join_evaluations(select(*columns, tags.label("tags"), bad_lines.label("bad_lines")))
+
+
+def _join_evaluations(query: Select[Any]) -> Select[Any]:
+    return (
+        query.select_from(RUN)
+        .outerjoin(_LAST, (_LAST.c.run_id == RUN.c.id) & (_LAST.c.last == 1))
+        .outerjoin(_BEST, (_BEST.c.run_id == RUN.c.id) & (_BEST.c.best == 1))
+    )
+
+
+def _run_rows(
+    connection: Connection,
+    filters: Sequence[ColumnElement[bool]],
+    order: Sequence[ColumnElement[Any]],
+    limit: int | None,
+) -> list[RunRow]:
+    # sorted by number first, so that ten thousand configs are not carried through the sort
+    wanted = _join_evaluations(select(RUN.c.id)).where(*filters).order_by(*order).limit(limit)
+    query = _select_runs().where(RUN.c.id.in_(wanted)).order_by(*order)
+    return [_run_row(row) for row in connection.execute(query).mappings()]
+
+
+def _run_row(row: RowMapping) -> RunRow:
+    values = {name: row[name] for name in _RUN_FIELDS}
+    values["hold"] = bool(row["hold"])
+    values["versions"] = json.loads(row["versions"])
+    return RunRow(
+        **values,
+        tags=tuple(sorted(json.loads(row["tags"]))),
+        bad_lines=row["bad_lines"],
+        last=_evaluation(row, "last_") if row["last_step"] is not None else None,
+        best=_evaluation(row, "best_") if row["best_step"] is not None else None,
+    )
+
+
+def _evaluation(row: RowMapping, prefix: str) -> EvaluationRow:
+    values = {name: row[f"{prefix}{name}"] for name in _EVALUATION_FIELDS}
+    return EvaluationRow(**values | {"last": bool(values["last"]), "best": bool(values["best"])})

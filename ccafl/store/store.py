@@ -1,0 +1,271 @@
+"""What every client may ask of and write to the database of runs."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+
+from ccafl.config import RunConfig
+from ccafl.errors import StoreError
+from ccafl.paths import Home
+from ccafl.store import changes, database, queries
+from ccafl.store.queries import SORTS
+from ccafl.store.rows import (
+    CameraPairRow,
+    EpochRow,
+    EvaluationRow,
+    LossRow,
+    ReferenceRow,
+    RunRow,
+    SupervisorRow,
+)
+from ccafl.store.states import State
+
+__all__ = ["SORTS", "Store", "is_current", "open_store"]
+
+
+def open_store(home: Home, *, create: bool = False) -> "Store":
+    """The database of a state folder; close it, or use it as a context manager.
+
+    A missing database reads as empty. Only the supervisor passes `create`: it creates or
+    migrates the file and searches it for damage.
+
+    Raises:
+        StoreError: the state folder is open to others, or the database is damaged, of another
+            program, or of another version.
+        BusyError: another program holds it locked.
+    """
+    if create:
+        database.secure_folder(home.root)
+        _create(home.database)
+    elif home.root.exists():
+        database.secure_folder(home.root)
+    return Store(home)
+
+
+def is_current(home: Home) -> bool:
+    """Whether the database exists and has this program's schema; if not, start the supervisor.
+
+    Raises:
+        StoreError: it exists and cannot be used.
+    """
+    path = home.database
+    return path.exists() and database.check(path) == len(database.migrations())
+
+
+class Store:
+    """The database of one state folder; it holds no transaction between two calls.
+
+    Every method can raise StoreError (damaged, full, unreadable) and BusyError (locked for
+    longer than five seconds).
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._readers: Engine | None = None
+        self._writers: Engine | None = None
+        self._watch: sqlite3.Connection | None = None
+        self._open_readers()
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._watch is not None:
+            self._watch.close()
+        for engine in (self._readers, self._writers):
+            if engine is not None:
+                engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def add_run(
+        self,
+        config: RunConfig,
+        *,
+        name: str = "",
+        note: str = "",
+        preset: str = "",
+        dataset: str = "",
+        gpu: str = "auto",
+        tags: Sequence[str] = (),
+    ) -> int:
+        """Queue a run: its row and its folder with `config.json`, both or neither.
+
+        Args:
+            config: what to train.
+            name: shown in lists; empty: made from preset and seed.
+            note: free text.
+            preset: name of the preset the config came from, empty if none.
+            dataset: name under which results are compared, such as market1501.
+            gpu: auto, cpu, an index of NVML, or a UUID.
+            tags: words to find the run by.
+
+        Returns:
+            The number of the run.
+
+        Raises:
+            ConfigError: `gpu` names no device.
+        """
+        request = changes.Request(config, name, note, preset, dataset, gpu, tuple(tags))
+        return changes.add_run(self.writing(), self.home, request, time.time())
+
+    def cancel(self, run_id: int) -> str:
+        """Ask for the end of a run; the answer is a sentence for the user.
+
+        A queued run is cancelled at once. A started one saves a checkpoint and stops; a second
+        request kills it at once.
+
+        Raises:
+            StoreError: there is no such run, or it ended already.
+        """
+        with self.writing() as connection:
+            requests = changes.cancel(connection, run_id, time.time())
+        return changes.announce_cancel(self.home.run(run_id), run_id, requests)
+
+    def runs(
+        self, states: Sequence[State] | None = None, *, limit: int | None = None
+    ) -> list[RunRow]:
+        """Runs in the given states (None: all): active, then the queue in order, then ended.
+
+        Active ones begin with the oldest, ended ones with the newest.
+        """
+        with self.reading() as connection:
+            return queries.runs(connection, states, limit)
+
+    def run(self, run_id: int) -> RunRow:
+        """One run.
+
+        Raises:
+            StoreError: there is no such run.
+        """
+        with self.reading() as connection:
+            return queries.run(connection, run_id)
+
+    def history(
+        self,
+        *,
+        dataset: str | None = None,
+        tag: str | None = None,
+        sort: str = "ended",
+        limit: int | None = None,
+    ) -> list[RunRow]:
+        """Ended runs, sorted by a key of `SORTS`: newest, best or alphabetically first.
+
+        Raises:
+            ConfigError: an unknown sort key.
+        """
+        with self.reading() as connection:
+            return queries.history(connection, dataset, tag, sort, limit)
+
+    def evaluations(self, run_id: int) -> list[EvaluationRow]:
+        """Evaluations of a run by step."""
+        with self.reading() as connection:
+            return queries.evaluations(connection, run_id)
+
+    def camera_pairs(self, run_id: int, step: int) -> list[CameraPairRow]:
+        """Metrics per pair of cameras of the evaluation after `step`."""
+        with self.reading() as connection:
+            return queries.camera_pairs(connection, run_id, step)
+
+    def losses(self, run_id: int, *, after_step: int = 0) -> list[LossRow]:
+        """Losses of a run after a step, in order."""
+        with self.reading() as connection:
+            return queries.losses(connection, run_id, after_step)
+
+    def latest_loss(self, run_id: int) -> LossRow | None:
+        """The losses of the newest step."""
+        with self.reading() as connection:
+            return queries.latest_loss(connection, run_id)
+
+    def epochs(self, run_id: int) -> list[EpochRow]:
+        """Ended epochs of a run, in order."""
+        with self.reading() as connection:
+            return queries.epochs(connection, run_id)
+
+    def references(self, dataset: str | None = None) -> list[ReferenceRow]:
+        """Published results, best mAP first within a data set."""
+        with self.reading() as connection:
+            return queries.references(connection, dataset)
+
+    def supervisor(self) -> SupervisorRow | None:
+        """The process that serves the queue or did so last, None if there never was one."""
+        with self.reading() as connection:
+            return queries.supervisor(connection)
+
+    def data_version(self) -> int:
+        """A number that differs from the last call's when another process wrote in between.
+
+        It costs microseconds, so a screen can ask several times per second. Call it from one
+        thread; 0 as long as there is no database.
+        """
+        with database.translated(self.home.database):
+            if self._watch is None:
+                if not self.home.database.exists():
+                    return 0
+                self._watch = database.connect(self.home.database, "ro")
+            return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A read-only transaction; fetch and leave, a held one lets the WAL grow."""
+        with database.translated(self.home.database), self._open_readers().begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock from its first line to its commit.
+
+        Raises:
+            StoreError: there is no database yet.
+        """
+        with database.translated(self.home.database), self._open_writers().begin() as connection:
+            yield connection
+
+    def _open_readers(self) -> Engine:
+        if self._readers is None:
+            if not self.home.database.exists():
+                return database.empty_engine()
+            _require_newest(self.home.database)
+            self._readers = database.open_engine(self.home.database, "ro")
+        return self._readers
+
+    def _open_writers(self) -> Engine:
+        if self._writers is None:
+            if not self.home.database.exists():
+                raise StoreError(
+                    f"There is no database in {str(self.home.root)!r} yet; it is created when "
+                    "the queue is served for the first time."
+                )
+            _require_newest(self.home.database)
+            self._writers = database.open_engine(self.home.database, "rw")
+        return self._writers
+
+
+def _create(path: Path) -> None:
+    if not path.exists():
+        database.create(path)
+    database.check(path)
+    database.check_pages(path)
+    database.update(path)
+
+
+def _require_newest(path: Path) -> None:
+    version, newest = database.check(path), len(database.migrations())
+    if version < newest:
+        raise StoreError(
+            f"{str(path)!r} has schema version {version}, this ccafl writes {newest}. "
+            "It is brought up to date when the queue is served: start a run."
+        )

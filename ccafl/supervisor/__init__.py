@@ -1,0 +1,10 @@
+"""One background process per state folder that starts runs and records what becomes of them.
+
+`ensure_supervisor` is for clients; `python -m ccafl.supervisor --home DIR` is the process.
+"""
+
+from ccafl.supervisor.client import ensure_supervisor
+from ccafl.supervisor.loop import Pace, Supervisor
+from ccafl.supervisor.watch import Patience
+
+__all__ = ["Pace", "Patience", "Supervisor", "ensure_supervisor"]

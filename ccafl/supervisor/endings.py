@@ -1,0 +1,87 @@
+"""How an attempt ended: its own result first, then its exit code, then what is missing."""
+
+import signal
+from pathlib import Path
+
+from ccafl.events import Result
+from ccafl.store.claims import Ending
+
+_TAIL = 4096  # bytes of the console that are searched for its last line
+_LINE = 300  # characters of it that are kept
+_WRAPPED = {137: -9, 143: -15}  # how shells report a signal of their child
+_LOCK_BUSY = 75
+
+
+def classify(
+    result: Result | None,
+    exit_code: int | None,
+    *,
+    cancelling: bool,
+    memory_killed: bool,
+    last_line: str,
+) -> Ending:
+    """The state an attempt leads to after its last process is gone.
+
+    Args:
+        result: what the attempt wrote itself, None if nothing.
+        exit_code: of the worker, negative for a signal, None for a process we did not start.
+        cancelling: its end was asked for.
+        memory_killed: the kernel killed a process for lack of memory meanwhile.
+        last_line: of the console, quoted when nothing better is known.
+    """
+    if result is not None:
+        return _from_result(result, exit_code, cancelling)
+    if cancelling:
+        return Ending("cancelled", "cancelled", None, exit_code)
+    if exit_code is None:
+        return Ending("lost", "lost", "its process is gone and left no result", None)
+    code = _WRAPPED.get(exit_code, exit_code)
+    if code == -signal.SIGKILL:
+        return _killed(exit_code, memory_killed)
+    if code < 0:
+        return Ending("failed", "signal", _signal_words(-code), exit_code)
+    return Ending("failed", "error", _exit_words(code, last_line), exit_code)
+
+
+def last_line(console: Path) -> str:
+    """The last line of a console that is not empty, cut to a length for lists."""
+    try:
+        with console.open("rb") as file:
+            file.seek(max(0, console.stat().st_size - _TAIL))
+            lines = file.read().decode(errors="replace").split("\n")
+    except FileNotFoundError:
+        return ""
+    return next((line.strip()[:_LINE] for line in reversed(lines) if line.strip()), "")
+
+
+def _from_result(result: Result, exit_code: int | None, cancelling: bool) -> Ending:
+    error = result.error
+    reason = f"{error.name}: {error.message}" if error else None
+    if result.exit == "ok":
+        return Ending("finished", "ok", None, exit_code)
+    if cancelling or result.exit == "cancelled":
+        return Ending("cancelled", "cancelled", reason, exit_code)
+    return Ending("failed", result.exit, reason, exit_code)
+
+
+def _killed(exit_code: int | None, memory_killed: bool) -> Ending:
+    if memory_killed:
+        return Ending("lost", "host_memory", "the host ran out of memory", exit_code)
+    reason = "killed by SIGKILL from outside, probably because the host ran out of memory"
+    return Ending("lost", "signal", reason, exit_code)
+
+
+def _signal_words(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    hint = ", probably for lack of shared memory" if number == signal.SIGBUS else ""
+    return f"ended by {name}{hint}"
+
+
+def _exit_words(code: int, line: str) -> str:
+    if code == _LOCK_BUSY:
+        return "another process holds the lock of this run"
+    words = f"exit code {code}" if code else "it ended without a result"
+    return f"{words}: {line}" if line else words

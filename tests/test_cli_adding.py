@@ -1,0 +1,267 @@
+"""`ccafl run` and `ccafl queue add`: what is refused, what is queued, how it is followed."""
+
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminal import PROGRAM, Terminal, ccafl, queue
+from toy_queue import ToyQueue, wait_until
+
+from ccafl.cli.device import choose_device
+from ccafl.datasets import SPLITS
+from ccafl.errors import ConfigError, DatasetError
+from ccafl.gpu import Gpu, GpuAnswer
+from ccafl.paths import Home
+from ccafl.presets import resolve
+from ccafl.store import RunRow
+
+__all__ = ["ccafl", "queue"]
+
+NO_GPU = GpuAnswer(error="NVML Shared Library Not Found", absent=True)
+SMOKE = ("--preset", "smoke")
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a GPU."""
+    monkeypatch.setattr("ccafl.gpu.read_gpus", lambda: NO_GPU)
+
+
+def toy(**orders: Any) -> tuple[str, ...]:
+    """Options that order how a toy run behaves."""
+    return (*SMOKE, "--set", f"run.name='{json.dumps(orders)}'")
+
+
+def only_run(queue: ToyQueue) -> RunRow:
+    """The one run of a queue."""
+    (run,) = queue.store.runs()
+    return run
+
+
+def following(queue: ToyQueue, data: Path, **orders: Any) -> subprocess.Popen[str]:
+    """A client process that follows a toy run which has begun."""
+    client = subprocess.Popen(
+        [*PROGRAM, "run", *toy(**orders), "--data", str(data)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: [run for run in queue.store.runs() if run.step > 3])
+    return client
+
+
+def test_a_run_is_followed_to_its_end(ccafl: Terminal, queue: ToyQueue, drawn_set: Path) -> None:
+    queue.serve()
+    answer = ccafl("run", *toy(steps=30), "--data", drawn_set)
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1].startswith("Run 1 finished.")
+    assert "small: " in answer.err
+    assert only_run(queue).state == "finished"
+
+
+def test_a_run_keeps_what_the_options_say(
+    ccafl: Terminal, queue: ToyQueue, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.serve()
+    monkeypatch.chdir(drawn_set.parent)
+    settings = ("--set", "inter.ical.margin=0.3", "--tag", "a", "--tag", "b", "--note", "why")
+    ccafl("queue", "add", *SMOKE, "--data", "small", "--name", "mine", *settings)
+    run = only_run(queue)
+    config = json.loads(run.config)
+    assert (run.name, run.note, run.tags) == ("mine", "why", ("a", "b"))
+    assert (run.preset, run.dataset, run.gpu) == ("smoke", "small", "cpu")
+    assert (config["run"]["name"], config["data"]["root"]) == ("mine", str(drawn_set))
+    assert config["inter"]["ical"]["margin"] == 0.3
+
+
+def test_a_failed_run_ends_with_its_reason(
+    ccafl: Terminal, queue: ToyQueue, drawn_set: Path
+) -> None:
+    queue.serve()
+    answer = ccafl("run", *toy(steps=3, exit="error"), "--data", drawn_set)
+    assert answer.code == 1
+    assert "the toy broke" in answer.out
+    assert "`ccafl log 1`" in answer.out
+
+
+def test_a_detached_run_leaves_its_number_alone_on_stdout(
+    ccafl: Terminal, queue: ToyQueue, drawn_set: Path
+) -> None:
+    queue.serve()
+    answer = ccafl("run", "--detach", *toy(steps=1), "--data", drawn_set)
+    assert (answer.code, answer.out) == (0, "1\n")
+    assert "ccafl log 1 -f" in answer.err
+
+
+def test_ctrl_c_cancels_with_a_checkpoint(queue: ToyQueue, drawn_set: Path) -> None:
+    queue.serve()
+    client = following(queue, drawn_set, steps=10_000)
+    client.send_signal(signal.SIGINT)
+    out, _ = client.communicate(timeout=20)
+    assert client.returncode == 130
+    assert "saves a checkpoint and stops" in out
+    assert "is safe" in out
+    assert only_run(queue).state == "cancelled"
+
+
+def test_a_second_ctrl_c_kills(queue: ToyQueue, drawn_set: Path) -> None:
+    queue.serve()
+    client = following(queue, drawn_set, steps=10_000, deaf=True)
+    client.send_signal(signal.SIGINT)
+    wait_until(lambda: only_run(queue).state == "cancelling")
+    client.send_signal(signal.SIGINT)
+    out, _ = client.communicate(timeout=20)
+    assert client.returncode == 130
+    assert "is killed" in out
+    assert only_run(queue).exit_kind == "cancelled"
+
+
+def test_the_run_outlives_its_client(queue: ToyQueue, drawn_set: Path) -> None:
+    queue.serve()
+    client = following(queue, drawn_set, steps=10_000)
+    client.send_signal(signal.SIGTERM)
+    _, err = client.communicate(timeout=20)
+    assert client.returncode == 128 + signal.SIGTERM
+    assert "goes on in the background" in err
+    run = only_run(queue)
+    assert (run.state, run.cancel_requested) == ("running", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--set", "train.p=0"), "train.p cannot be 0"),
+        (("--set", "inter.ical.margn=1"), "did you mean 'inter.ical.margin'"),
+        (("--preset", "smok"), "did you mean 'smoke'"),
+        (("--preset", "smoke", "--data", "/no/where"), "is no folder"),
+        (("--preset", "smoke", "--config", "/no/file.toml"), "no config file"),
+        (("--preset", "smoke", "--gpu", "x"), "names no device"),
+        (("--preset", "smoke", "--gpu", "0"), "there is no GPU here"),
+        (("--preset", "market1501"), "No data folder is given"),
+        (("--preset", "market1501", "--data", "."), "--gpu cpu"),
+        (("--preset", "smoke", "--name", "n" * 5000), "longer than 4,096"),
+    ],
+)
+def test_a_refused_run_leaves_nothing(
+    ccafl: Terminal, no_gpu: None, drawn_set: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    data = () if "--data" in arguments or "market1501" in arguments else ("--data", drawn_set)
+    answer = ccafl("run", *arguments, *data)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("error: ")
+    assert answer.err.count("\n") == 1
+    assert words in answer.err
+    assert not ccafl.home.exists()
+
+
+def test_an_unusable_data_set_is_refused(ccafl: Terminal, drawn_set: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(drawn_set, broken)
+    shutil.rmtree(broken / SPLITS["query"])
+    answer = ccafl("run", *SMOKE, "--data", broken)
+    assert answer.code == 2
+    assert "does not contain query" in answer.err
+    assert not ccafl.home.exists()
+
+
+def test_what_is_known_to_hurt_is_warned_about(
+    ccafl: Terminal, queue: ToyQueue, drawn_set: Path
+) -> None:
+    queue.serve()
+    heavy = ("--set", "inter.ical.weight=2")
+    answer = ccafl("run", "--detach", *toy(steps=1), *heavy, "--data", drawn_set)
+    assert answer.code == 0
+    assert "warning: inter.ical.weight is 2" in answer.err
+
+
+def test_the_demo_set_is_drawn_once(
+    ccafl: Terminal, queue: ToyQueue, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Path] = []
+
+    def draw(root: Path, *, seed: int, progress: Callable[[int, int], None]) -> None:
+        shutil.copytree(drawn_set, root)
+        progress(1, 1)
+        drawn.append(root)
+
+    monkeypatch.setattr("ccafl.demo.draw_dataset", draw)
+    queue.serve()
+    for _ in range(2):
+        assert ccafl("queue", "add", *toy(steps=1)).code == 0
+    assert drawn == [Home(ccafl.home).demo(0)]
+    assert {run.dataset for run in queue.store.runs()} == {"demo-0"}
+
+
+def test_a_demo_set_drawn_by_another_client_meanwhile_is_used(
+    ccafl: Terminal, queue: ToyQueue, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(root: Path, **_: object) -> None:
+        shutil.copytree(drawn_set, root)
+        raise DatasetError("in use")
+
+    monkeypatch.setattr("ccafl.demo.draw_dataset", draw)
+    queue.serve()
+    assert ccafl("queue", "add", *toy(steps=1)).code == 0
+
+
+def gpus(*uuids: str) -> GpuAnswer:
+    """An answer of NVML with so many GPUs."""
+    empty: Mapping[str, None] = dict.fromkeys(
+        ("name", "memory_used", "memory_total", "utilisation", "temperature", "power", "processes")
+    )
+    found = (Gpu(index=index, uuid=uuid, **empty) for index, uuid in enumerate(uuids))
+    return GpuAnswer(gpus=tuple(found))
+
+
+@pytest.mark.parametrize(
+    ("asked", "preset", "answer", "chosen"),
+    [
+        (None, "demo", gpus("GPU-a"), "cpu"),
+        (None, "market1501", gpus("GPU-a"), "auto"),
+        ("auto", "demo", NO_GPU, "auto"),
+        ("1", "market1501", gpus("GPU-a", "GPU-b"), "1"),
+        ("GPU-b", "market1501", gpus("GPU-a", "GPU-b"), "GPU-b"),
+        ("MIG-c", "market1501", gpus("GPU-a"), "MIG-c"),
+        ("cpu", "market1501", gpus("GPU-a"), "cpu"),
+        (None, "market1501", GpuAnswer(error="NVML did not answer"), "auto"),
+        ("0", "market1501", GpuAnswer(error="NVML did not answer"), "0"),
+    ],
+)
+def test_a_run_asks_for_a_device_that_there_is(
+    monkeypatch: pytest.MonkeyPatch, asked: str, preset: str, answer: GpuAnswer, chosen: str
+) -> None:
+    monkeypatch.setattr("ccafl.gpu.read_gpus", lambda: answer)
+    assert choose_device(asked, preset, resolve(preset)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("asked", "preset", "answer", "words"),
+    [
+        ("2", "market1501", gpus("GPU-a", "GPU-b"), "0 (GPU-a), 1 (GPU-b)"),
+        ("GPU-c", "demo", gpus("GPU-a"), "no such GPU"),
+        ("0", "demo", NO_GPU, "no GPU here"),
+        (None, "market1501", NO_GPU, "There is no GPU here"),
+        (None, "market1501", gpus(), "NVML lists none"),
+        ("1000", "demo", gpus("GPU-a"), "names no device"),
+    ],
+)
+def test_a_device_that_there_is_not_is_refused(
+    monkeypatch: pytest.MonkeyPatch, asked: str, preset: str, answer: GpuAnswer, words: str
+) -> None:
+    monkeypatch.setattr("ccafl.gpu.read_gpus", lambda: answer)
+    with pytest.raises(ConfigError) as caught:
+        choose_device(asked, preset, resolve(preset))
+    assert words in str(caught.value)
+
+
+def test_a_large_backbone_in_a_cpu_preset_must_be_asked_for() -> None:
+    large = ["model.backbone=RN50-quickgelu", "model.weights=openai"]
+    config = resolve("demo", settings=large)
+    with pytest.raises(ConfigError, match="needs at least"):
+        choose_device(None, "demo", config)
+    assert choose_device("cpu", "demo", config) == "cpu"

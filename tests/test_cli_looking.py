@@ -1,0 +1,184 @@
+"""`ccafl queue`, `history`, `show` and `log`: what they print, and what cancelling does."""
+
+import csv
+import io
+import json
+
+import pytest
+from recorded import Recorded, epoch, evaluation, pair
+from terminal import Terminal, ccafl, past, queue
+from toy_queue import ToyQueue
+
+__all__ = ["ccafl", "past", "queue"]
+
+EVALUATIONS = (
+    evaluation("intra", 3, 174, 0.45),
+    epoch("inter", 3, 204, linked=40, groups=17, conflicts=2, precision=0.8, recall=0.9),
+    evaluation("inter", 3, 204, 0.7512),
+    evaluation("inter", 6, 234, 0.7449, camera_pairs=(pair(1, 2, 0.81), pair(2, 1, 0.42, 31))),
+)
+
+
+def test_the_queue_lists_runs_with_the_sentence_why(ccafl: Terminal, past: Recorded) -> None:
+    past.start(name="works")
+    past.add(name="waits")
+    answer = ccafl("queue")
+    lines = answer.out.splitlines()
+    assert answer.code == 0
+    assert [line.split()[1] for line in lines] == ["Name", "works", "waits"]
+    assert lines[2].endswith("waits: the queue has not come to it yet")
+
+
+def test_the_queue_as_json_is_a_list_of_objects(ccafl: Terminal, past: Recorded) -> None:
+    past.add(name="[red]\x1b[31m", tags=("t",))
+    (found,) = json.loads(ccafl("queue", "--format", "json").out)
+    assert (found["id"], found["name"], found["state"]) == (1, "[red]\x1b[31m", "queued")
+    assert found["tags"] == ["t"]
+
+
+def test_ended_runs_are_not_in_the_queue(ccafl: Terminal, past: Recorded) -> None:
+    past.finished()
+    assert ccafl("queue").out.startswith("The queue is empty.")
+    assert ccafl("queue", "--format", "json").out == "[]\n"
+
+
+def test_cancel_takes_several_runs_and_names_those_it_cannot(
+    ccafl: Terminal, queue: ToyQueue
+) -> None:
+    queue.serve()
+    first = queue.add(steps=10_000)
+    queue.wait_for_step(first, 3)
+    second = queue.add()
+    answer = ccafl("queue", "cancel", str(second), "99", str(first))
+    assert answer.code == 1
+    assert "error: There is no run 99" in answer.err
+    assert f"Run {second} is cancelled; it had not started." in answer.out
+    assert queue.store.run(second).state == "cancelled"
+    assert queue.wait_for(first, "cancelled").checkpoint
+
+
+def test_naming_a_run_twice_does_not_kill_it(ccafl: Terminal, queue: ToyQueue) -> None:
+    queue.serve()
+    run_id = queue.add(steps=10_000)
+    queue.wait_for_step(run_id, 3)
+    assert ccafl("queue", "cancel", str(run_id), str(run_id)).code == 0
+    assert queue.wait_for(run_id, "cancelled").cancel_requested == 1
+
+
+def test_without_a_database_nothing_is_listed_and_nothing_is_made(ccafl: Terminal) -> None:
+    assert "No run has ended yet." in ccafl("history").out
+    assert "The queue is empty." in ccafl("queue").out
+    assert ccafl("history", "--format", "json").out == "[]\n"
+    assert ccafl("history", "--format", "csv").out == ""
+    assert not ccafl.home.exists()
+
+
+def test_history_gives_each_form(ccafl: Terminal, past: Recorded) -> None:
+    past.finished(*EVALUATIONS, name="first", tags=("main",))
+    assert "74.5" in ccafl("history").out
+    (found,) = json.loads(ccafl("history", "--format", "json").out)
+    assert (found["mean_ap"], found["best"]["mean_ap"]) == (0.7449, 0.7512)
+    (record,) = csv.DictReader(io.StringIO(ccafl("history", "--format", "csv").out))
+    assert (record["name"], record["best_mean_ap"]) == ("first", "0.7512")
+    assert ccafl("history", "--format", "markdown").out.startswith("| ID | Name |")
+    assert r"\toprule" in ccafl("history", "--format", "latex").out
+
+
+def test_history_filters_sorts_and_limits(ccafl: Terminal, past: Recorded) -> None:
+    past.finished(evaluation("inter", 6, 234, 0.5), dataset="A", tags=("main",))
+    past.finished(evaluation("inter", 6, 234, 0.7), dataset="A")
+    past.finished(evaluation("inter", 6, 234, 0.6), dataset="B", tags=("main",))
+
+    def listed(*arguments: str) -> list[int]:
+        found = json.loads(ccafl("history", "--format", "json", *arguments).out)
+        return [run["id"] for run in found]
+
+    assert listed("--sort", "mean_ap") == [2, 3, 1]
+    assert listed("--sort", "mean_ap", "--limit", "1") == [2]
+    assert listed("--dataset", "A", "--tag", "main") == [1]
+    assert listed("--tag", "none") == []
+    assert "No ended run matches." in ccafl("history", "--tag", "none").out
+
+
+def test_an_unknown_sort_key_is_refused_with_the_known_ones(ccafl: Terminal) -> None:
+    answer = ccafl("history", "--sort", "map")
+    assert answer.code == 2
+    assert "mean_ap" in answer.err
+
+
+def test_show_tells_everything_about_a_run(ccafl: Terminal, past: Recorded) -> None:
+    margin = ("inter.ical.margin=0.3",)
+    run_id = past.finished(*EVALUATIONS, name="first", note="why", settings=margin)
+    out = ccafl("show", str(run_id)).out
+    for words in (
+        "run 1  first",
+        "state     finished",
+        "note      why",
+        "inter.ical.margin  0.3   (smoke: 0.7)",
+        "inter      3  best",
+        "worst: query camera 2 in gallery camera 1, mAP 42.0, Rank-1 42.0, 31 queries",
+        "    3      40      17          2       80.0    90.0",
+        str(past.home.run(run_id).root),
+    ):
+        assert words in out
+    assert "data.root" not in out
+
+
+def test_show_as_json_holds_all_rows(ccafl: Terminal, past: Recorded) -> None:
+    run_id = past.finished(*EVALUATIONS, settings=("train.p=8",))
+    found = json.loads(ccafl("show", str(run_id), "--format", "json").out)
+    assert [row["mean_ap"] for row in found["evaluations"]] == [0.45, 0.7512, 0.7449]
+    assert found["camera_pairs"][1]["queries"] == 31
+    assert found["epochs"][0]["groups"] == 17
+    assert found["differences"] == {"train.p": {"run": 8, "preset": 16}}
+    assert found["last"]["best"] is False
+
+
+def test_show_reads_a_run_of_another_version(ccafl: Terminal, past: Recorded) -> None:
+    run_id = past.finished()
+    with past.store.writing() as connection:
+        connection.exec_driver_sql('UPDATE run SET config = \'{"old": {"key": 1}}\'')
+    out = ccafl("show", str(run_id)).out
+    assert "old.key" in out
+    assert "(smoke: 0.7)" in out
+
+
+def test_names_and_notes_are_shown_and_not_obeyed(ccafl: Terminal, past: Recorded) -> None:
+    nasty = "\x1b]0;title\x07 [red]x[/] \u202e"
+    past.finished(name=nasty, note=nasty, tags=(nasty,), dataset=nasty)
+    for arguments in (("history",), ("show", "1"), ("history", "--format", "latex")):
+        out = ccafl(*arguments).out
+        assert not set(out) & {"\x1b", "\x07", "\u202e"}
+        assert "title" in out
+    assert r"\x1b]0;title\x07 [red]x[/] \u202e" in ccafl("show", "1").out
+
+
+@pytest.mark.parametrize("command", [("show",), ("log",), ("queue", "cancel")])
+def test_an_unknown_run_is_named(ccafl: Terminal, past: Recorded, command: tuple[str, ...]) -> None:
+    answer = ccafl(*command, "7")
+    assert answer.code == 1
+    assert "error: There is no run 7" in answer.err
+
+
+def test_a_log_is_printed_with_its_control_characters_visible(
+    ccafl: Terminal, past: Recorded
+) -> None:
+    run_id = past.finished()
+    past.home.run(run_id).console.write_bytes(b"one\n\x1b[31mtwo\x07 \xff\n[red]three")
+    answer = ccafl("log", str(run_id))
+    assert answer.out == "one\n\\x1b[31mtwo\\x07 \\xff\n[red]three\n"
+
+
+def test_a_log_is_followed_to_the_end_of_the_run(ccafl: Terminal, queue: ToyQueue) -> None:
+    queue.serve()
+    run_id = queue.add(steps=40, say="hello", exit="error")
+    answer = ccafl("log", str(run_id), "-f")
+    assert (answer.code, answer.out) == (1, "hello\n")
+    assert queue.store.run(run_id).state == "failed"
+
+
+def test_a_run_without_a_log_says_why(ccafl: Terminal, past: Recorded) -> None:
+    run_id = past.add()
+    answer = ccafl("log", str(run_id))
+    assert (answer.code, answer.out) == (0, "")
+    assert "waits" in answer.err

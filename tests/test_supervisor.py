@@ -1,0 +1,497 @@
+"""The supervisor with real workers, real signals and a real database."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_queue import SUPERVISOR, ToyQueue, queue, served, wait_until
+
+from ccafl.errors import BusyError, StoreError, WorkerError
+from ccafl.events import read_events
+from ccafl.paths import Home
+from ccafl.store.database import connect
+from ccafl.supervisor import ensure_supervisor, process
+from ccafl.supervisor.process import Identity
+
+__all__ = ["queue", "served"]  # fixtures
+
+FOREVER: dict[str, Any] = {"steps": 100_000, "delay_s": 0.005}
+ENDED = ("finished", "failed", "cancelled", "lost")
+
+
+def steps(queue: ToyQueue, run_id: int) -> list[int]:
+    return [row.step for row in queue.store.losses(run_id)]
+
+
+def head(queue: ToyQueue, run_id: int) -> Identity:
+    """The worker of a running run."""
+    run = queue.active(run_id)
+    assert run.pid is not None
+    assert run.pid_start is not None
+    assert run.boot_id is not None
+    return Identity(run.pid, run.pid_start, run.boot_id)
+
+
+def is_alive(pid: int) -> bool:
+    found = process.identify(pid)
+    return found is not None and process.lives(found)
+
+
+def test_runs_are_trained_one_after_the_other(served: ToyQueue) -> None:
+    first, second = served.add(steps=30, delay_s=0.02), served.add()
+    wait_until(lambda: served.store.run(second).reason == f"run {first} holds the CPU")
+    for run_id in (first, second):
+        run = served.wait_for(run_id, *ENDED)
+        assert (run.state, run.exit_kind, run.exit_code, run.reason) == ("finished", "ok", 0, None)
+    assert steps(served, first) == list(range(1, 31))
+    assert served.store.run(first).ended <= served.store.run(second).started  # type: ignore[operator]
+    assert served.query("SELECT * FROM lease") == []
+
+
+def test_a_step_is_in_the_database_within_a_second(queue: ToyQueue) -> None:
+    run_id = queue.add(**FOREVER)
+    queue.serve(pace={"tick_s": 0.25})
+    queue.wait_for_step(run_id, 1)
+    for _ in range(5):
+        row = queue.store.latest_loss(run_id)
+        assert row is not None
+        assert time.time() - row.time < 1
+        time.sleep(0.1)
+
+
+def test_a_worker_that_says_why_it_failed_is_believed(served: ToyQueue) -> None:
+    error, memory = served.add(exit="error"), served.add(exit="gpu_memory")
+    for run_id, kind in ((error, "error"), (memory, "gpu_memory")):
+        run = served.wait_for(run_id, *ENDED)
+        assert (run.state, run.exit_kind, run.exit_code) == ("failed", kind, 1)
+        assert run.reason == "ToyError: the toy broke"
+
+
+def test_fault_33_a_worker_that_breaks_at_once_fails_after_one_attempt(served: ToyQueue) -> None:
+    run_id = served.add(exit="crash", steps=0)
+    silent = served.add(exit="silent", steps=0)
+    run = served.wait_for(run_id, *ENDED)
+    assert (run.state, run.attempt, run.exit_code) == ("failed", 1, 3)
+    assert run.reason == "exit code 3: toy: something broke"
+    assert served.wait_for(silent, *ENDED).reason == "it ended without a result"
+
+
+def test_a_worker_that_cannot_be_executed_fails_with_the_reason(queue: ToyQueue) -> None:
+    run_id = queue.add()
+    queue.home.run(run_id).console.mkdir()  # so its console cannot be opened
+    queue.serve()
+    run = queue.wait_for(run_id, *ENDED)
+    assert run.state == "failed"
+    assert "could not be started" in str(run.reason)
+
+
+def test_a_run_whose_folder_is_gone_gets_it_back_from_its_row(queue: ToyQueue) -> None:
+    run_id = queue.add()
+    folder = queue.home.run(run_id)
+    folder.config.unlink()
+    folder.root.rmdir()
+    queue.serve()
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+
+
+def test_fault_05_a_killed_worker_is_lost_and_its_rows_stay(served: ToyQueue) -> None:
+    run_id = served.add(**FOREVER)
+    served.wait_for_step(run_id, 5)
+    process.send(head(served, run_id), signal.SIGKILL)
+    run = served.wait_for(run_id, *ENDED)
+    assert (run.state, run.exit_kind, run.exit_code) == ("lost", "signal", -9)
+    assert "probably because the host ran out of memory" in str(run.reason)
+    assert steps(served, run_id) == list(range(1, run.step + 1))
+
+
+def test_a_worker_that_a_signal_ends_has_failed(served: ToyQueue) -> None:
+    run_id = served.add(**FOREVER)
+    served.wait_for_step(run_id, 5)
+    process.send(head(served, run_id), signal.SIGSEGV)
+    run = served.wait_for(run_id, *ENDED)
+    assert (run.state, run.exit_kind, run.reason) == ("failed", "signal", "ended by SIGSEGV")
+
+
+def test_fault_03_killed_supervisors_lose_and_double_nothing(queue: ToyQueue) -> None:
+    runs = [queue.add(steps=150, delay_s=0.01) for _ in range(3)]
+    for count in range(4):
+        queue.serve()
+        time.sleep(0.05 * (count % 3))  # spreads the kills over claim, start and ingest
+        queue.kill_supervisor()
+    queue.serve()
+    for run_id in runs:
+        run = queue.wait_for(run_id, *ENDED)
+        assert (run.state, run.attempt) == ("finished", 1)
+        assert steps(queue, run_id) == list(range(1, 151))
+    assert queue.query("SELECT * FROM lease") == []
+
+
+def test_fault_04_a_run_claimed_and_not_started_is_lost(queue: ToyQueue) -> None:
+    run_id = queue.add()
+    queue.start(die="before launch").wait()
+    assert queue.store.run(run_id).state == "starting"
+    queue.serve()
+    run = queue.wait_for(run_id, *ENDED)
+    assert (run.state, run.exit_kind) == ("lost", "lost")
+    assert run.reason == "its process is gone and left no result"
+
+
+def test_fault_04_a_run_started_and_not_recorded_is_found_by_its_token(queue: ToyQueue) -> None:
+    run_id = queue.add(steps=200, delay_s=0.01)
+    queue.start(die="after launch").wait()
+    assert queue.store.run(run_id).pid is None
+    wait_until(lambda: queue.family(run_id))
+    queue.serve()
+    assert queue.wait_for(run_id, "running").pid is not None
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+    assert steps(queue, run_id) == list(range(1, 201))
+
+
+def test_fault_32_a_run_that_ended_while_nobody_looked_is_finished(queue: ToyQueue) -> None:
+    run_id = queue.add(steps=30, delay_s=0.01)
+    queue.serve()
+    worker = head(queue, queue.wait_for(run_id, "running").id)
+    queue.kill_supervisor()
+    wait_until(lambda: not process.lives(worker))
+    queue.serve()
+    run = queue.wait_for(run_id, *ENDED)
+    assert (run.state, run.attempt, run.exit_code) == ("finished", 1, None)
+    assert steps(queue, run_id) == list(range(1, 31))
+
+
+def test_fault_07_of_four_supervisors_one_serves_and_three_are_sent_away(queue: ToyQueue) -> None:
+    started = [queue.start() for _ in range(4)]
+    wait_until(lambda: sum(one.poll() == 75 for one in started) == 3)
+    (serving,) = [one for one in started if one.poll() is None]
+    assert wait_until(queue.serving) == serving.pid
+    serving.kill()
+    serving.wait()
+    assert queue.serve().poll() is None, "the lock died with its holder"
+
+
+def test_fault_08_a_supervisor_whose_lock_was_deleted_leaves(queue: ToyQueue) -> None:
+    run_id = queue.add(**FOREVER)
+    old = queue.serve(pace={"lock_s": 1})
+    queue.wait_for(run_id, "running")
+    queue.home.lock.unlink()
+    new = queue.serve()
+    assert old.wait(10) == 0
+    assert (new.poll(), queue.store.run(run_id).state) == (None, "running")
+    row = queue.store.supervisor()
+    assert row is not None
+    assert (row.pid, row.beat > 0) == (new.pid, True)
+
+
+def test_fault_09_a_stranger_with_the_pid_of_a_worker_is_not_touched(queue: ToyQueue) -> None:
+    run_id = queue.add(**FOREVER)
+    queue.serve()
+    queue.wait_for(run_id, "running")
+    queue.kill_supervisor()
+    wait_until(lambda: process.kill_members(queue.token(run_id)))
+    queue.store.cancel(run_id)
+    with subprocess.Popen(["sleep", "30"]) as stranger:
+        queue.change("UPDATE run SET pid = :pid", pid=stranger.pid)
+        queue.serve(patience={"save_s": 0.0, "term_s": 0.0})
+        assert queue.wait_for(run_id, *ENDED).state == "cancelled"
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_fault_10_after_a_reboot_a_run_is_lost_and_nobody_is_signalled(queue: ToyQueue) -> None:
+    run_id = queue.add(**FOREVER)
+    queue.serve()
+    queue.wait_for(run_id, "running")
+    queue.kill_supervisor()
+    worker = head(queue, run_id)
+    # the token is changed as well, since no process of an earlier boot can carry it
+    queue.change("UPDATE run SET boot_id = 'an earlier one', token = 'of an earlier boot'")
+    queue.serve()
+    assert queue.wait_for(run_id, *ENDED).state == "lost"
+    assert process.lives(worker)
+    process.send(worker, signal.SIGKILL)
+
+
+def test_fault_11_no_zombie_stays(served: ToyQueue) -> None:
+    run_id = served.add(steps=1)
+    pid = served.wait_for(run_id, *ENDED).pid
+    assert pid is not None
+    assert process.identify(pid) is None
+    supervisor = served.serving()
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()
+    assert children == ""
+
+
+@pytest.mark.parametrize("ending", ["finished", "lost"])
+def test_fault_12_a_grandchild_in_its_own_session_dies_with_the_run(
+    served: ToyQueue, ending: str
+) -> None:
+    endless = ending == "lost"
+    run_id = served.add(grandchild=True, steps=100_000 if endless else 40, delay_s=0.01)
+    served.wait_for_step(run_id, 1)
+    family = wait_until(lambda: sorted(served.family(run_id)))
+    assert len(family) == 2
+    if endless:
+        process.send(head(served, run_id), signal.SIGKILL)
+    assert served.wait_for(run_id, *ENDED).state == ending
+    assert not any(is_alive(pid) for pid in family)
+
+
+def test_fault_16_a_running_run_saves_and_stops_when_cancelled(served: ToyQueue) -> None:
+    run_id = served.add(**FOREVER)
+    served.wait_for_step(run_id, 3)
+    served.store.cancel(run_id)
+    run = served.wait_for(run_id, *ENDED)
+    assert (run.state, run.exit_kind, run.exit_code) == ("cancelled", "cancelled", 0)
+    assert run.checkpoint == run.step == steps(served, run_id)[-1]
+
+
+def test_fault_16_a_run_that_is_starting_is_cancelled_too(served: ToyQueue) -> None:
+    for _ in range(5):
+        run_id = served.add(**FOREVER)
+        served.wait_for(run_id, "starting", "running")
+        served.store.cancel(run_id)
+        assert served.wait_for(run_id, *ENDED).state == "cancelled"
+
+
+def test_fault_16_a_cancel_near_the_end_gives_one_of_the_two_endings(served: ToyQueue) -> None:
+    for steps_before in range(10, 15):
+        run_id = served.add(steps=12, delay_s=0.01)
+        served.wait_for_step(run_id, min(steps_before, 12))
+        with contextlib.suppress(StoreError):  # it has ended already
+            served.store.cancel(run_id)
+        assert served.wait_for(run_id, *ENDED).state in ("finished", "cancelled")
+
+
+def test_fault_15_a_deaf_run_and_its_family_are_killed_when_patience_ends(queue: ToyQueue) -> None:
+    run_id = queue.add(deaf=True, grandchild=True, **FOREVER)
+    queue.serve(patience={"save_s": 0.3, "term_s": 0.3})
+    queue.wait_for_step(run_id, 3)
+    family = queue.family(run_id)
+    began = time.monotonic()
+    queue.store.cancel(run_id)
+    run = queue.wait_for(run_id, *ENDED)
+    assert (run.state, run.exit_kind, run.exit_code) == ("cancelled", "cancelled", -9)
+    assert 0.6 < time.monotonic() - began < 10
+    assert len(family) == 2
+    assert not any(is_alive(pid) for pid in family)
+
+
+def test_a_second_cancel_kills_at_once(served: ToyQueue) -> None:
+    run_id = served.add(deaf=True, **FOREVER)
+    served.wait_for_step(run_id, 3)
+    served.store.cancel(run_id)
+    served.wait_for(run_id, "cancelling")
+    began = time.monotonic()
+    served.store.cancel(run_id)
+    assert served.wait_for(run_id, *ENDED).state == "cancelled"
+    assert time.monotonic() - began < 10
+
+
+def test_a_cancel_goes_on_under_the_next_supervisor(queue: ToyQueue) -> None:
+    run_id = queue.add(deaf=True, **FOREVER)
+    queue.serve()
+    queue.wait_for_step(run_id, 3)
+    queue.store.cancel(run_id)
+    queue.wait_for(run_id, "cancelling")
+    queue.kill_supervisor()
+    queue.serve(patience={"save_s": 0.1, "term_s": 0.1})
+    assert queue.wait_for(run_id, *ENDED).state == "cancelled"
+
+
+def test_fault_17_a_stopped_supervisor_stops_no_run_and_catches_up(queue: ToyQueue) -> None:
+    run_id = queue.add(steps=100, delay_s=0.01)
+    supervisor = queue.serve()
+    queue.wait_for_step(run_id, 3)
+    supervisor.send_signal(signal.SIGSTOP)
+    folder = queue.home.run(run_id)
+    wait_until(folder.result.exists)
+    assert queue.store.run(run_id).state == "running"
+    supervisor.send_signal(signal.SIGCONT)
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+    assert steps(queue, run_id) == list(range(1, 101))
+
+
+def test_fault_18_a_stranger_with_the_write_lock_slows_no_run(queue: ToyQueue) -> None:
+    run_id = queue.add(steps=600, delay_s=0.01)
+    queue.serve()
+    queue.wait_for_step(run_id, 3)
+    stranger = connect(queue.home.database, "rw")
+    stranger.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(BusyError, match="holds the database"):
+        queue.add()
+    assert 4 < time.monotonic() - began < 6
+    wait_until(lambda: "holds the database" in queue.home.log.read_text())
+    stranger.close()
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+    lines = read_events(queue.home.run(run_id).events(1), 0).lines
+    times = [line.time for line in lines]
+    assert max(later - earlier for earlier, later in pairwise(times)) < 1
+    assert steps(queue, run_id) == list(range(1, 601))
+
+
+def test_fault_29_a_cut_event_file_is_reported_and_doubles_nothing(queue: ToyQueue) -> None:
+    run_id = queue.add(**FOREVER)
+    queue.serve(pace={"damaged_s": 0.2})
+    queue.wait_for_step(run_id, 5)
+    process.send(head(queue, run_id), signal.SIGSTOP)
+    known = queue.store.run(run_id).step
+    os.truncate(queue.home.run(run_id).events(1), 100)
+    wait_until(lambda: queue.query("SELECT 1 FROM attempt WHERE damaged = 1"))
+    assert "was cut" in str(queue.store.run(run_id).warning)
+    found = steps(queue, run_id)
+    assert found == list(range(1, len(found) + 1))
+    assert len(found) >= known
+
+
+def test_a_file_that_cannot_be_read_is_tried_again_and_reported_once(queue: ToyQueue) -> None:
+    run_id = queue.add(steps=60, delay_s=0.01)
+    queue.serve()
+    queue.wait_for_step(run_id, 3)
+    path = queue.home.run(run_id).events(1)
+    aside = path.rename(path.with_name("aside"))
+    path.mkdir()
+    wait_until(lambda: "Is a directory" in queue.home.log.read_text())
+    time.sleep(0.2)  # several rounds
+    path.rmdir()
+    aside.rename(path)
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+    assert steps(queue, run_id) == list(range(1, 61))
+    assert queue.home.log.read_text().count("Is a directory") == 1
+
+
+def test_auto_means_a_gpu_or_without_a_driver_the_cpu(served: ToyQueue) -> None:
+    run_id = served.add(gpu="auto")
+    assert served.wait_for(run_id, *ENDED).state == "finished"
+    (device,) = served.query("SELECT gpu_uuid FROM attempt WHERE run_id = :id", id=run_id)[0]
+    assert device.startswith("GPU-") or device == "cpu"
+
+
+def test_a_gpu_that_is_not_there_is_waited_for_with_the_reason(served: ToyQueue) -> None:
+    run_id = served.add(gpu="999")
+    reason = wait_until(lambda: served.store.run(run_id).reason)
+    assert "GPU" in reason
+    assert "cancelled" in served.store.cancel(run_id)
+
+
+def test_fault_43_secrets_of_the_environment_reach_no_file(
+    queue: ToyQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_TOKEN", "CCAFL_API_KEY", "AWS_SECRET_ACCESS", "MY_THING"):
+        monkeypatch.setenv(name, "hunter2")
+    run_id = queue.add(**FOREVER)
+    queue.serve()
+    queue.wait_for_step(run_id, 3)
+    (pid,) = queue.family(run_id)
+    assert b"hunter2" not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert b"CUDA_VISIBLE_DEVICES=\0" in Path(f"/proc/{pid}/environ").read_bytes()
+    queue.store.cancel(run_id)
+    queue.wait_for(run_id, *ENDED)
+    for path in queue.home.root.rglob("*"):
+        assert path.is_dir() or b"hunter2" not in path.read_bytes(), path
+
+
+def test_fault_47_no_child_inherits_the_database_or_the_lock(served: ToyQueue) -> None:
+    run_id = served.add(**FOREVER)
+    served.wait_for_step(run_id, 3)
+    (pid,) = served.family(run_id)
+    opened = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    served.store.cancel(run_id)
+    served.wait_for(run_id, *ENDED)
+    assert not [name for name in opened if "runs.db" in name or "supervisor" in name]
+    assert str(served.home.run(run_id).console) in opened
+
+
+def test_fault_41_what_a_run_leaves_is_for_the_user_alone(served: ToyQueue) -> None:
+    run_id = served.add(say="hello")
+    served.wait_for(run_id, *ENDED)
+    assert served.home.run(run_id).console.read_text() == "hello\n"
+    for path in [served.home.root, *served.home.root.rglob("*")]:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_an_idle_supervisor_leaves_and_says_so(queue: ToyQueue) -> None:
+    supervisor = queue.serve(pace={"idle_s": 0.2})
+    assert supervisor.wait(10) == 0
+    row = queue.store.supervisor()
+    assert row is not None
+    assert row.beat == 0
+
+
+def test_a_supervisor_with_work_does_not_leave(queue: ToyQueue) -> None:
+    run_id = queue.add(steps=60, delay_s=0.01)
+    supervisor = queue.serve(pace={"idle_s": 0.1})
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+    assert supervisor.wait(10) == 0
+
+
+def test_sigterm_ends_the_supervisor_and_no_run(queue: ToyQueue) -> None:
+    run_id = queue.add(**FOREVER)
+    supervisor = queue.serve()
+    queue.wait_for_step(run_id, 3)
+    supervisor.terminate()
+    assert supervisor.wait(10) == 0
+    assert process.lives(head(queue, run_id))
+
+
+def stop_server(queue: ToyQueue) -> None:
+    pid = queue.serving()
+    assert pid is not None
+    found = process.identify(pid)
+    assert found is not None
+    process.send(found, signal.SIGKILL)
+    wait_until(lambda: not process.lives(found))
+
+
+def test_a_client_starts_a_supervisor_that_outlives_it(queue: ToyQueue) -> None:
+    client = (
+        "import sys; from pathlib import Path; from ccafl.paths import Home;"
+        "from ccafl.supervisor import ensure_supervisor;"
+        "ensure_supervisor(Home(Path(sys.argv[1])), [sys.argv[2]])"
+    )
+    subprocess.run([sys.executable, "-c", client, str(queue.home.root), SUPERVISOR], check=True)
+    pid = queue.serving()
+    assert pid is not None
+    assert os.getsid(pid) == pid
+    run_id = queue.add()
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+    stop_server(queue)
+
+
+def test_a_second_client_finds_the_supervisor_of_the_first(queue: ToyQueue) -> None:
+    began = time.monotonic()
+    ensure_supervisor(queue.home)
+    assert time.monotonic() - began < 8
+    pid = queue.serving()
+    ensure_supervisor(queue.home, ["must not be started"])
+    assert queue.serving() == pid
+    stop_server(queue)
+
+
+def test_a_client_started_by_a_run_starts_no_member_of_that_run(
+    queue: ToyQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(process.TOKEN_NAME, "of some run")
+    ensure_supervisor(queue.home, [SUPERVISOR])
+    assert process.members("of some run") == []
+    stop_server(queue)
+
+
+def test_a_supervisor_that_breaks_is_shown_with_its_log(queue: ToyQueue) -> None:
+    with pytest.raises(WorkerError, match=r"(?s)stopped at once.*No such file"):
+        ensure_supervisor(queue.home, ["/no/such/file.py"])
+
+
+def test_a_damaged_database_is_reported_to_the_client(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    home = Home(tmp_path)
+    home.database.touch()
+    with pytest.raises(StoreError, match="damaged"):
+        ensure_supervisor(home, [SUPERVISOR])

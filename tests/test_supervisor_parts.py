@@ -1,0 +1,261 @@
+"""Parts of the supervisor alone: devices, endings, environment, identity."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_queue import wait_until
+
+from ccafl.events import Exit, Failure, Result
+from ccafl.gpu import Gpu, GpuAnswer
+from ccafl.paths import Home
+from ccafl.store.claims import ActiveRun, Granted, Waits
+from ccafl.supervisor import process
+from ccafl.supervisor.devices import GpuReader, choose
+from ccafl.supervisor.endings import classify, last_line
+from ccafl.supervisor.launch import allowed_environment, worker_command
+from ccafl.supervisor.process import Identity
+
+NO_DRIVER = GpuAnswer(error="NVML Shared Library Not Found", absent=True)
+MISMATCH = GpuAnswer(error="Driver/library version mismatch")
+
+
+def gpu(index: int, memory_used: int | None = 0, uuid: str | None = "") -> Gpu:
+    return Gpu(
+        index=index,
+        uuid=f"GPU-{index}" if uuid == "" else uuid,
+        name="card",
+        memory_used=memory_used,
+        memory_total=80 << 30,
+        utilisation=None,
+        temperature=None,
+        power=None,
+        processes=None,
+    )
+
+
+TWO = GpuAnswer(gpus=(gpu(0), gpu(1)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "leases", "answer", "expected"),
+    [
+        ("cpu", {}, None, Granted("cpu")),
+        ("cpu", {"cpu": 3}, None, Waits("run 3 holds the CPU")),
+        ("cpu", {"GPU-0": 3}, TWO, Granted("cpu")),
+        ("auto", {}, NO_DRIVER, Granted("cpu")),
+        ("auto", {}, GpuAnswer(), Granted("cpu")),
+        ("auto", {"cpu": 3}, NO_DRIVER, Waits("run 3 holds the CPU")),
+        ("auto", {}, TWO, Granted("GPU-0")),
+        ("auto", {"GPU-0": 3}, TWO, Granted("GPU-1")),
+        (
+            "auto",
+            {"GPU-0": 3, "GPU-1": 4},
+            TWO,
+            Waits("run 3 holds GPU 0, run 4 holds GPU 1"),
+        ),
+        ("auto", {}, None, Waits("the GPU driver (NVML) has not answered yet")),
+        (
+            "auto",
+            {},
+            MISMATCH,
+            Waits("the GPUs cannot be asked: Driver/library version mismatch"),
+        ),
+        ("0", {}, NO_DRIVER, Waits("the GPUs cannot be asked: NVML Shared Library Not Found")),
+        ("1", {}, TWO, Granted("GPU-1")),
+        ("GPU-1", {"GPU-1": 5}, TWO, Waits("run 5 holds GPU 1")),
+        ("7", {}, TWO, Waits("this machine has no GPU 7")),
+        ("auto", {}, GpuAnswer(gpus=(gpu(0, None),)), Granted("GPU-0")),
+        (
+            "auto",
+            {},
+            GpuAnswer(gpus=(gpu(0, uuid=None),)),
+            Waits("GPU 0 does not tell its UUID"),
+        ),
+    ],
+)
+def test_fault_36_a_device_is_given_only_where_the_driver_and_the_leases_allow(
+    asked: str, leases: dict[str, int], answer: GpuAnswer | None, expected: Granted | Waits
+) -> None:
+    assert choose(asked, leases, answer) == expected
+
+
+def test_fault_37_a_gpu_that_somebody_else_fills_is_left_alone() -> None:
+    answer = GpuAnswer(gpus=(gpu(0, 8 << 30), gpu(1, 400 << 20)))
+    assert choose("auto", {}, answer) == Granted("GPU-1")
+    assert choose("0", {}, answer) == Waits("others use 8.6 GB of GPU 0")
+
+
+def test_fault_36_a_driver_that_hangs_keeps_nobody_waiting() -> None:
+    release = threading.Event()
+
+    def hang() -> GpuAnswer:
+        release.wait(20)
+        return TWO
+
+    reader = GpuReader(hang)
+    began = time.monotonic()
+    assert not reader.refresh()
+    assert not reader.refresh()
+    assert reader.answer() is None
+    assert time.monotonic() - began < 1
+    release.set()
+    assert wait_until(reader.refresh)
+    assert reader.answer() == TWO
+
+
+def result(ending: Exit, error: Failure | None = None) -> Result:
+    return Result(attempt=1, exit=ending, ended=1.0, error=error)
+
+
+BROKE = Failure(name="ToyError", message="it broke")
+MEMORY = Failure(name="OutOfMemoryError", message="CUDA out of memory")
+GONE = "its process is gone and left no result"
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "options", "state", "kind", "reason"),
+    [
+        (result("ok"), 0, {}, "finished", "ok", None),
+        (result("ok"), None, {"cancelling": True}, "finished", "ok", None),
+        (result("ok"), -9, {}, "finished", "ok", None),
+        (result("cancelled"), 0, {}, "cancelled", "cancelled", None),
+        (result("error", BROKE), 1, {}, "failed", "error", "ToyError: it broke"),
+        (
+            result("gpu_memory", MEMORY),
+            1,
+            {},
+            "failed",
+            "gpu_memory",
+            "OutOfMemoryError: CUDA out of memory",
+        ),
+        (
+            result("error", BROKE),
+            1,
+            {"cancelling": True},
+            "cancelled",
+            "cancelled",
+            "ToyError: it broke",
+        ),
+        (None, -9, {"cancelling": True}, "cancelled", "cancelled", None),
+        (None, None, {"cancelling": True}, "cancelled", "cancelled", None),
+        (None, None, {}, "lost", "lost", GONE),
+        (None, 137, {"memory_killed": True}, "lost", "host_memory", "the host ran out of memory"),
+        (None, -15, {}, "failed", "signal", "ended by SIGTERM"),
+        (None, 143, {}, "failed", "signal", "ended by SIGTERM"),
+        (
+            None,
+            -7,
+            {},
+            "failed",
+            "signal",
+            "ended by SIGBUS, probably for lack of shared memory",
+        ),
+        (None, 75, {}, "failed", "error", "another process holds the lock of this run"),
+        (None, 0, {}, "failed", "error", "it ended without a result"),
+        (
+            None,
+            2,
+            {"last_line": "no such module"},
+            "failed",
+            "error",
+            "exit code 2: no such module",
+        ),
+    ],
+)
+def test_fault_34_an_ending_is_named_honestly(
+    found: Result | None,
+    code: int | None,
+    options: dict[str, Any],
+    state: str,
+    kind: str,
+    reason: str | None,
+) -> None:
+    defaults: dict[str, Any] = {"cancelling": False, "memory_killed": False, "last_line": ""}
+    ending = classify(found, code, **defaults | options)
+    assert (ending.state, ending.exit_kind, ending.reason) == (state, kind, reason)
+    assert ending.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [(b"", ""), (b"a\nb\n\n  \n", "b"), (b"x" * 9000, "x" * 300), (b"\xff\n", "\ufffd")],
+)
+def test_the_last_line_of_a_console_is_short_text(
+    tmp_path: Path, content: bytes, line: str
+) -> None:
+    console = tmp_path / "console.log"
+    assert last_line(console) == ""
+    console.write_bytes(content)
+    assert last_line(console) == line
+
+
+def test_the_worker_is_told_home_attempt_device_and_number() -> None:
+    run = ActiveRun(12, "starting", 2, "GPU-1", "t", "{}", None, None, None, 0)
+    assert worker_command(run, Home(Path("/h"))) == [
+        *(sys.executable, "-m", "ccafl.run", "--home", "/h"),
+        *("--attempt", "2", "--device", "GPU-1", "12"),
+    ]
+
+
+def test_fault_43_only_known_names_without_secrets_pass() -> None:
+    kept = {"PATH": "p", "LC_ALL": "C", "CUDA_HOME": "c", "HF_HUB_OFFLINE": "1", "CCAFL_X": "x"}
+    dropped = {
+        "HF_TOKEN": "s",
+        "CCAFL_TOKEN": "s",
+        "TORCH_API_KEY": "s",
+        "XDG_Secret_thing": "s",
+        "SLURM_password": "s",
+        "LESS": "-R",
+        "CCAFL_RUN": "token of the run that started us",
+    }
+    assert allowed_environment(kept | dropped) == kept
+
+
+def test_a_process_is_known_by_its_start_and_its_boot() -> None:
+    own = process.identify(os.getpid())
+    assert own is not None
+    assert process.lives(own)
+    assert not process.lives(Identity(own.pid, own.start + 1, own.boot_id))
+    assert not process.lives(Identity(own.pid, own.start, "an earlier boot"))
+    assert process.identify(2**22 + 1) is None
+
+
+def test_a_zombie_does_not_live_and_is_nobody_s_member() -> None:
+    child = subprocess.Popen(["true"], env={process.TOKEN_NAME: "zombie test"})
+    found = process.identify(child.pid)
+    assert found is not None
+    wait_until(lambda: not process.lives(found))
+    assert process.identify(child.pid) == found, "it was not waited for"
+    assert process.members("zombie test") == []
+    child.wait()
+
+
+def test_a_family_is_found_by_its_token_and_has_one_head() -> None:
+    script = "import subprocess; subprocess.run(['sleep', '600'], start_new_session=True)"
+    environment = {process.TOKEN_NAME: "family test", "PATH": os.environ["PATH"]}
+    with subprocess.Popen([sys.executable, "-c", script], env=environment) as child:
+        wait_until(lambda: len(process.members("family test")) == 2)
+        head = process.head("family test")
+        assert head is not None
+        assert head.pid == child.pid
+        wait_until(lambda: process.kill_members("family test"))
+    assert process.head("family test") is None
+
+
+def test_fault_09_a_signal_for_a_dead_process_reaches_nobody() -> None:
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        found = process.identify(stranger.pid)
+        assert found is not None
+        process.send(Identity(found.pid, found.start - 1, found.boot_id), signal.SIGKILL)
+        process.send(Identity(2**22 + 1, 1, found.boot_id), signal.SIGKILL)
+        time.sleep(0.05)
+        assert stranger.poll() is None
+        process.send(found, signal.SIGKILL)
+        assert stranger.wait(5) == -9
