@@ -97,7 +97,7 @@ def test_plain_lines_tell_each_stage_epoch_and_evaluation_once(recorded: Recorde
         ending(recorded, run_id),
     )
     assert written == [
-        "Run 1 is running.",
+        "Run 1 is running: its worker begins.",
         "stage prompt: 8 epochs",
         "prompt epoch 1/8  total 2.5  i2t 1.5  t2i 1  640 img/s  lr 2.0e-03",
         "stage intra: 3 epochs",
@@ -266,7 +266,7 @@ def test_a_supervisor_that_cannot_be_started_is_told_and_waited_for(
     view, script = PlainView(written.append), Script(ending(recorded, run_id))
     with Signals() as signals:
         assert follow(recorded.store, run_id, view, signals, serve=serve, wait=script)
-    assert written == ["Run 1 is running.", "The supervisor stopped at once."]
+    assert written == ["Run 1 is running: its worker begins.", "The supervisor stopped at once."]
 
 
 def test_bars_show_each_stage_as_far_as_it_is(recorded: Recorded) -> None:
