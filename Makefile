@@ -9,7 +9,8 @@ SOURCES := ccafl tests bench docs
 demo: $(VENV)/.installed
 	@$(BIN)/ccafl run --preset demo
 	@echo
-	@echo "Your own data:  $(BIN)/ccafl run --data DIR   Everything else:  $(BIN)/ccafl --help"
+	@echo "Your own data:    $(BIN)/ccafl run --data DIR"
+	@echo "Everything else:  $(BIN)/ccafl --help"
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest

@@ -79,18 +79,6 @@ def test_an_interrupt_saves_the_step_and_the_next_attempt_goes_on_from_it(
     assert_same_weights(worker.folder, finished)
 
 
-def test_a_killed_run_goes_on_from_the_end_of_the_last_stage_with_the_same_bits(
-    tmp_path: Path, drawn_set: Path, finished: RunFolder
-) -> None:
-    worker = Worker(tmp_path, drawn_set)
-    assert worker.stop_at("inter", signal.SIGKILL) == -signal.SIGKILL
-    assert worker.run(attempt=2) == 0
-    resumes = [e for e in written(worker.folder, 2) if isinstance(e, events.Resume)]
-    before = [loss for loss in losses(worker.folder) if loss.step <= resumes[0].step]
-    assert before + losses(worker.folder, 2) == losses(finished)
-    assert_same_weights(worker.folder, finished)
-
-
 def test_a_broken_checkpoint_is_set_aside_and_the_one_before_is_used(
     tmp_path: Path, drawn_set: Path, finished: RunFolder
 ) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -26,6 +27,7 @@ SHORT = (
     "inter.ical.window=[3, 5]",
     "eval.every=1",
 )
+Target = Callable[[list[str], Path], None]
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["ccafl.run"])
 
@@ -47,14 +49,18 @@ class Worker:
         told = ["--home", str(self.home), "--attempt", str(attempt), "--device", "cpu"]
         return [*told, *source, str(self.run_id)]
 
-    def start(self, attempt: int = 1) -> ForkServerProcess:
-        """A process of its own, forked from one that has imported torch."""
-        process = FORKED.Process(target=work, args=(self.arguments(attempt), self.folder.console))
+    def start(self, attempt: int = 1, target: Target | None = None) -> ForkServerProcess:
+        """A process of its own, forked from one that has imported torch.
+
+        `target` stands in for `work` in tests that sabotage the worker from inside.
+        """
+        told = (self.arguments(attempt), self.folder.console)
+        process = FORKED.Process(target=target or work, args=told)
         process.start()
         return process
 
-    def run(self, attempt: int = 1) -> int | None:
-        return ended(self.start(attempt))
+    def run(self, attempt: int = 1, target: Target | None = None) -> int | None:
+        return ended(self.start(attempt, target))
 
     def stop_at(self, stage: str, number: signal.Signals) -> int | None:
         """Start, and send a signal after the second step of a stage."""

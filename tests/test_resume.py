@@ -1,0 +1,138 @@
+"""A run that is killed anywhere ends with the bits of a run nobody disturbed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import safetensors.torch
+import torch
+from workers import Worker, assert_same_weights, losses, work, written
+
+from ccafl import events, ranking
+from ccafl.checkpoint import load_checkpoint
+from ccafl.config import STAGES, Stage
+from ccafl.events import read_result
+from ccafl.paths import RunFolder
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dying_in_save(arguments: list[str], console: Path) -> None:
+    """A worker that is killed half way through saving the end of intra."""
+    whole, calls = safetensors.torch.save_file, [0]
+
+    def half(tensors: dict[str, torch.Tensor], path: Path) -> None:
+        calls[0] += path.parent.name.endswith(".part")  # checkpoints only
+        if calls[0] == 4:  # rehearsal, prompt, the cache entry, intra
+            path.write_bytes(b"half")
+            die()
+        whole(tensors, path)
+
+    safetensors.torch.save_file = half  # type: ignore[assignment]  # the same call
+    work(arguments, console)
+
+
+def dying_in_evaluation(arguments: list[str], console: Path) -> None:
+    """A worker that is killed while it ranks the gallery after the first epoch of inter."""
+    whole, calls = ranking.evaluate, [0]
+
+    def killed(*tensors: torch.Tensor, **numbers: torch.Tensor) -> ranking.Evaluation:
+        calls[0] += 1
+        if calls[0] == 5:  # rehearsal, prompt, intra twice, inter
+            die()
+        return whole(*tensors, **numbers)  # type: ignore[arg-type]  # as it was called
+
+    ranking.evaluate = killed  # type: ignore[assignment]  # the same call
+    work(arguments, console)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, drawn_set: Path) -> RunFolder:
+    worker = Worker(tmp_path_factory.mktemp("home"), drawn_set)
+    assert worker.run() == 0, worker.folder.console.read_text()
+    return worker.folder
+
+
+def assert_same_run(worker: Worker, undisturbed: RunFolder) -> None:
+    """The rows that count are those up to where the second attempt went on, and its own."""
+    (start,) = (e.step for e in written(worker.folder, 2) if isinstance(e, events.Resume))
+    before = [loss for loss in losses(worker.folder) if loss.step <= start]
+    assert before + losses(worker.folder, 2) == losses(undisturbed)
+    assert_same_weights(worker.folder, undisturbed)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_kill_in_the_middle_of_an_epoch_changes_nothing(
+    tmp_path: Path, drawn_set: Path, undisturbed: RunFolder, stage: Stage
+) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    assert worker.stop_at(stage, signal.SIGKILL) == -signal.SIGKILL
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # so that the prompts are learned again
+    assert worker.run(attempt=2) == 0
+    assert_same_run(worker, undisturbed)
+
+
+def test_a_kill_during_a_save_changes_nothing(
+    tmp_path: Path, drawn_set: Path, undisturbed: RunFolder
+) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    assert worker.run(target=dying_in_save) == -signal.SIGKILL
+    assert [loss.stage for loss in losses(worker.folder)][-1] == "intra"
+    assert worker.run(attempt=2) == 0
+    assert_same_run(worker, undisturbed)
+
+
+def test_a_kill_during_an_evaluation_changes_nothing(
+    tmp_path: Path, drawn_set: Path, undisturbed: RunFolder
+) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    assert worker.run(target=dying_in_evaluation) == -signal.SIGKILL
+    assert losses(worker.folder)[-1].stage == "inter"
+    assert worker.run(attempt=2) == 0
+    assert_same_run(worker, undisturbed)
+
+
+def full_disk(arguments: list[str], console: Path) -> None:
+    """A worker that finds a disk with a gigabyte less than it needs."""
+    shutil.disk_usage = lambda _: SimpleNamespace(free=1000)  # type: ignore[assignment,return-value]
+    work(arguments, console)
+
+
+def test_a_disk_without_room_for_checkpoints_is_told_before_the_first_step(
+    tmp_path: Path, drawn_set: Path
+) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    assert worker.run(target=full_disk) == 1
+    result = read_result(worker.folder.result)
+    assert result is not None
+    assert result.error is not None
+    assert re.search(r"has 0\.0 GB free, and the checkpoints .* need", result.error.message)
+    assert losses(worker.folder) == []
+    assert list(worker.folder.checkpoints.iterdir()) == []
+
+
+def test_the_end_of_intra_and_the_weights_outlive_the_checkpoints(undisturbed: RunFolder) -> None:
+    assert not undisturbed.checkpoints.exists()
+    saved = load_checkpoint(undisturbed.intra_end)
+    assert (saved["stage"], saved["seed"]) == ("intra", 0)
+    told = json.loads(undisturbed.model.read_text())
+    assert (told["backbone"], told["image_size"], told["n_ctx"]) == ("tiny", [64, 32], 4)
+    assert told["evaluation"]["stage"] == "inter"
+    best = json.loads(RunFolder(undisturbed.best).model.read_text())
+    scores = [e.mean_ap for e in written(undisturbed) if isinstance(e, events.Evaluation)]
+    assert best["evaluation"]["mean_ap"] == max(scores[1:])
+
+
+def test_two_checkpoints_are_kept(tmp_path: Path, drawn_set: Path) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    worker.stop_at("inter", signal.SIGINT)
+    steps = sorted(int(path.name) for path in worker.folder.checkpoints.iterdir())
+    last = losses(worker.folder)[-1].step
+    assert steps == [steps[0], last]
