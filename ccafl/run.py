@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from ccafl.locks import hold_lock
 from ccafl.paths import Home
 from ccafl.prompt_cache import PromptCache
 from ccafl.reporter import Reporter
-from ccafl.stages import stages_left
+from ccafl.stages import AnyStage, stages_left
 from ccafl.stages.training import Progress, Training
 
 logger = logging.getLogger(__name__)
@@ -71,6 +71,27 @@ class Job:
     is_cancelled: Callable[[], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run works with, built once at its start."""
+
+    job: Job
+    dataset: Dataset
+    training: Training
+    evaluator: Evaluator
+    keeper: Keeper
+    cache: PromptCache
+    reporter: Reporter
+
+    def evaluate(self, stage: Stage, epoch: int, step: int) -> None:
+        """Evaluate the encoder as it is, report it, and keep it if it is the best so far."""
+        evaluation = self.evaluator(
+            self.training.encoder, self.job.device, stage=stage, epoch=epoch, step=step
+        )
+        self.reporter.evaluation(evaluation)
+        self.keeper.keep_best(evaluation)
+
+
 def train(job: Job, reporter: Reporter) -> None:
     """Train and evaluate the stages of a run, from its newest checkpoint if it has one.
 
@@ -78,49 +99,68 @@ def train(job: Job, reporter: Reporter) -> None:
         CcaflError: the data, the weights or a loss cannot be used.
         CancelledError: somebody asked the run to stop; the state after the last step is saved.
     """
-    config, device = job.config, job.device
-    dataset = scan(Path(config.data.root), config.data.layout)
-    logger.info("%s", dataset.summary())
-    reporter.start(len(dataset.train))
-    train_images, query, gallery = _decode(dataset, config, reporter)
-    training = Training(config, train_images, camera_labels(dataset.train), device)
-    evaluate = Evaluator(dataset, query, gallery)
-    keeper = Keeper(job.home.run(job.run_id), training, reporter, dataset.name)
-    cache = PromptCache(job.home.prompts, training, dataset.train)
-    evaluate.rehearse(training.encoder, device)
-    keeper.rehearse()
-
-    def evaluate_now(stage: Stage, epoch: int, step: int) -> None:
-        evaluation = evaluate(training.encoder, device, stage=stage, epoch=epoch, step=step)
-        reporter.evaluation(evaluation)
-        keeper.keep_best(evaluation)
-
-    restored, taken = keeper.restore(), None
-    if restored is None and job.attempt > 1:
-        reporter.resume(0)  # rows of an earlier attempt are void
-    if restored is None and (taken := take_earlier(training, job.source, cache)):
-        reporter.taken(taken.stage, taken.run_id)
-        keeper.keep_prompts()
-        evaluate_now(taken.stage, config.epochs(taken.stage), training.steps_until(taken.stage))
-    for stage in stages_left(training, restored, taken.stage if taken else None):
-        reporter.stage(stage.name, len(dataset.train))
+    parts = _set_up(job, reporter)
+    for stage in _stages(parts):
+        reporter.stage(stage.name, len(parts.dataset.train))
         for progress in stage.steps():
             reporter.step(progress)
             if progress.epoch_end:
-                reporter.epoch(progress, _association_quality(progress, training, dataset))
-                if _evaluation_due(config, progress):
-                    evaluate_now(progress.stage, progress.epoch, progress.step)
-                keeper.save_if_due(stage, progress)
-                reporter.begin_epoch()
+                _end_epoch(parts, stage, progress)
             if job.is_cancelled():
-                keeper.save(stage, progress)
+                parts.keeper.save(stage, progress)
                 raise CancelledError
-        if stage.name == "prompt":
-            keeper.keep_prompts()
-            cache.keep(training, job.run_id)
-        elif stage.name == "intra":
-            keeper.keep_intra_end()
-    keeper.export_last()
+        _end_stage(parts, stage.name)
+    parts.keeper.export_last()
+
+
+def _set_up(job: Job, reporter: Reporter) -> Parts:
+    """Read the data, build the model, and rehearse what would otherwise fail hours later."""
+    config = job.config
+    dataset = scan(Path(config.data.root), config.data.layout)
+    logger.info("%s", dataset.summary())
+    reporter.start(len(dataset.train))
+    images, query, gallery = _decode(dataset, config, reporter)
+    training = Training(config, images, camera_labels(dataset.train), job.device)
+    evaluator = Evaluator(dataset, query, gallery)
+    keeper = Keeper(job.home.run(job.run_id), training, reporter, dataset.name)
+    cache = PromptCache(job.home.prompts, training, dataset.train)
+    evaluator.rehearse(training.encoder, job.device)
+    keeper.rehearse()
+    return Parts(job, dataset, training, evaluator, keeper, cache, reporter)
+
+
+def _stages(parts: Parts) -> Iterator[AnyStage]:
+    """The stages that are left after a checkpoint, or after what earlier runs give."""
+    job, training, reporter = parts.job, parts.training, parts.reporter
+    restored, taken = parts.keeper.restore(), None
+    if restored is None:
+        if job.attempt > 1:
+            reporter.resume(0)  # rows of an earlier attempt are void
+        taken = take_earlier(training, job.source, parts.cache)
+    if taken is not None:
+        reporter.taken(taken.stage, taken.run_id)
+        parts.keeper.keep_prompts()
+        epochs, step = job.config.epochs(taken.stage), training.steps_until(taken.stage)
+        parts.evaluate(taken.stage, epochs, step)
+    yield from stages_left(training, restored, taken.stage if taken else None)
+
+
+def _end_epoch(parts: Parts, stage: AnyStage, progress: Progress) -> None:
+    quality = _association_quality(progress, parts.training, parts.dataset)
+    parts.reporter.epoch(progress, quality)
+    if _evaluation_due(parts.job.config, progress):
+        parts.evaluate(progress.stage, progress.epoch, progress.step)
+    parts.keeper.save_if_due(stage, progress)
+    parts.reporter.begin_epoch()
+
+
+def _end_stage(parts: Parts, stage: Stage) -> None:
+    """Keep what later runs can start from."""
+    if stage == "prompt":
+        parts.keeper.keep_prompts()
+        parts.cache.keep(parts.training, parts.job.run_id)
+    elif stage == "intra":
+        parts.keeper.keep_intra_end()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -170,7 +210,7 @@ def _attempt(
     except CancelledError:
         how = "cancelled"
     except Exception as error:
-        how = "gpu_memory" if isinstance(error, torch.OutOfMemoryError) else "error"
+        how = "gpu_memory" if _is_out_of_gpu_memory(error) else "error"
         logger.exception("the run failed")
         failure = events.Failure(name=type(error).__name__, message=_sentence(error, config))
     return events.Result(
@@ -186,7 +226,7 @@ def _sentence(error: Exception, config: RunConfig | None) -> str:
     if isinstance(error, CcaflError):
         return str(error)
     first = next(iter(str(error).splitlines()), "")
-    if isinstance(error, torch.OutOfMemoryError) and config is not None:
+    if _is_out_of_gpu_memory(error) and config is not None:
         train, model = config.train, config.model
         return (
             f"The GPU's memory is full ({first}). The batch is {train.p * train.k} images (train.p "
@@ -194,6 +234,15 @@ def _sentence(error: Exception, config: RunConfig | None) -> str:
             "Lower train.p, lower model.image_size, or run on a GPU that nobody else uses."
         )
     return f"{type(error).__name__}: {first}"
+
+
+def _is_out_of_gpu_memory(error: Exception) -> bool:
+    """Whether a GPU's memory was the reason; its libraries raise no class of their own for it."""
+    text = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError)
+        and ("CUDA error: out of memory" in text or "_STATUS_ALLOC_FAILED" in text)
+    )
 
 
 def _prepare(config: RunConfig, device_name: str) -> torch.device:
@@ -204,6 +253,7 @@ def _prepare(config: RunConfig, device_name: str) -> torch.device:
     """
     torch.set_num_threads(config.run.threads or len(os.sched_getaffinity(0)))
     torch.backends.cudnn.allow_tf32 = False  # evaluation is float32 to the last bit
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     # on a CPU the same seed gives the same bits; CUDA lacks some kernels, which then only warn
     torch.use_deterministic_algorithms(True, warn_only=device_name != "cpu")
     if device_name == "cpu":
