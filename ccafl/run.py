@@ -212,7 +212,7 @@ def _attempt(
     except Exception as error:
         how = "gpu_memory" if _is_out_of_gpu_memory(error) else "error"
         logger.exception("the run failed")
-        failure = events.Failure(name=type(error).__name__, message=_sentence(error, config))
+        failure = events.Failure(name=type(error).__name__, message=sentence(error, config))
     return events.Result(
         attempt=options.attempt,
         exit=how,
@@ -222,10 +222,11 @@ def _attempt(
     )
 
 
-def _sentence(error: Exception, config: RunConfig | None) -> str:
+def sentence(error: Exception, config: RunConfig | None) -> str:
+    """What went wrong, for the reader; the log has the trace."""
     if isinstance(error, CcaflError):
         return str(error)
-    first = next(iter(str(error).splitlines()), "")
+    first = next(iter(str(error).splitlines()), "").rstrip(".")
     if _is_out_of_gpu_memory(error) and config is not None:
         train, model = config.train, config.model
         return (

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from workers import Worker, assert_same_weights, losses, weights, written
 
-from ccafl import events
+from ccafl import events, presets, run
 from ccafl.events import read_result
 from ccafl.locks import hold_lock
 from ccafl.paths import RunFolder
@@ -130,3 +131,12 @@ def test_a_run_is_never_trained_twice_at_once(tmp_path: Path, drawn_set: Path) -
     with hold_lock(worker.folder.lock):
         assert worker.run() == 75
     assert not worker.folder.events(1).exists()
+
+
+def test_a_full_gpu_is_told_with_what_to_lower() -> None:
+    config = presets.resolve("demo")
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
+    sentence = run.sentence(error, config)
+    assert "Tried to allocate 2 GiB)" in sentence
+    assert "64 images (train.p 16 x train.k 4), encoded 64 at a time (model.bn_batch)" in sentence
+    assert "Lower train.p" in sentence
