@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from workers import Worker, assert_same_weights, losses, work, written
 
-from ccafl import events, ranking
+from ccafl import events, keeper, ranking
 from ccafl.checkpoint import load_checkpoint
 from ccafl.config import STAGES, Stage
 from ccafl.events import read_result
@@ -76,6 +76,24 @@ def test_a_kill_in_the_middle_of_an_epoch_changes_nothing(
     assert worker.stop_at(stage, signal.SIGKILL) == -signal.SIGKILL
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # so that the prompts are learned again
     assert worker.run(attempt=2) == 0
+    assert_same_run(worker, undisturbed)
+
+
+def saving_every_epoch(arguments: list[str], console: Path) -> None:
+    """A worker for which every epoch is long enough to be saved."""
+    keeper.SAVE_EVERY_S = 0.0
+    work(arguments, console)
+
+
+def test_a_long_epoch_is_saved_and_a_kill_later_goes_back_to_it_alone(
+    tmp_path: Path, drawn_set: Path, undisturbed: RunFolder
+) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    last = losses(undisturbed)[-1].step
+    assert worker.stop_at("inter", signal.SIGKILL, after=8, target=saving_every_epoch) < 0
+    assert worker.run(attempt=2) == 0
+    (start,) = (e.step for e in written(worker.folder, 2) if isinstance(e, events.Resume))
+    assert start > last - 3 * 6  # the first epoch of inter is not trained again
     assert_same_run(worker, undisturbed)
 
 

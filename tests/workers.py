@@ -36,17 +36,23 @@ class Worker:
     """A run's folder, and attempts on it."""
 
     def __init__(
-        self, home: Path, data: Path, *settings: str, run_id: int = 1, source: int | None = None
+        self,
+        home: Path,
+        data: Path,
+        *settings: str,
+        run_id: int = 1,
+        source: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self.home, self.folder = home, Home(home).run(run_id)
-        self.run_id, self.source = run_id, source
+        self.run_id, self.source, self.device = run_id, source, device
         self.folder.root.mkdir(parents=True)
         config = presets.resolve("smoke", settings=[*SHORT, f"data.root={data}", *settings])
         self.folder.config.write_text(schema.to_json(config))
 
     def arguments(self, attempt: int) -> list[str]:
         source = [] if self.source is None else ["--source", str(self.source)]
-        told = ["--home", str(self.home), "--attempt", str(attempt), "--device", "cpu"]
+        told = ["--home", str(self.home), "--attempt", str(attempt), "--device", self.device]
         return [*told, *source, str(self.run_id)]
 
     def start(self, attempt: int = 1, target: Target | None = None) -> ForkServerProcess:
@@ -62,17 +68,21 @@ class Worker:
     def run(self, attempt: int = 1, target: Target | None = None) -> int | None:
         return ended(self.start(attempt, target))
 
-    def stop_at(self, stage: str, number: signal.Signals) -> int | None:
-        """Start, and send a signal after the second step of a stage."""
-        process = self.start()
+    def stop_at(
+        self, stage: str, number: signal.Signals, *, after: int = 2, target: Target | None = None
+    ) -> int:
+        """Start, and send a signal once a stage has taken some steps; gives the exit code."""
+        process = self.start(target=target)
         deadline = time.monotonic() + 60
-        while sum(loss.stage == stage for loss in losses(self.folder)) < 2:
+        while sum(loss.stage == stage for loss in losses(self.folder)) < after:
             assert time.monotonic() < deadline, self.folder.console.read_text()
             assert process.exitcode is None, self.folder.console.read_text()
             time.sleep(0.005)
         assert process.pid is not None
         os.kill(process.pid, number)
-        return ended(process)
+        code = ended(process)
+        assert code is not None, "it ends within a minute"
+        return code
 
 
 def work(arguments: list[str], console: Path) -> None:
