@@ -11,6 +11,8 @@ CREATE TABLE run (  -- One queued job with one config. Times here and everywhere
     state TEXT NOT NULL,
     place INTEGER NOT NULL,  -- order of the queue
     hold INTEGER NOT NULL,
+    start_over INTEGER NOT NULL,  -- the next attempt drops what earlier ones saved
+    lost_in_row INTEGER NOT NULL,  -- lost attempts since the last checkpoint
     token TEXT NOT NULL,  -- marks every process of the run
     created REAL NOT NULL,
     started REAL,  -- of the newest attempt
@@ -35,6 +37,7 @@ CREATE TABLE run (  -- One queued job with one config. Times here and everywhere
     step INTEGER NOT NULL,  -- optimiser steps of the whole run
     steps INTEGER,
     checkpoint INTEGER,  -- step of the newest complete one
+    checkpoint_bytes INTEGER,
     activity TEXT,
     activity_done INTEGER,
     activity_total INTEGER,
@@ -47,6 +50,7 @@ CREATE TABLE run (  -- One queued job with one config. Times here and everywhere
         'ok', 'error', 'gpu_memory', 'host_memory', 'signal', 'cancelled', 'node',
         'timeout', 'lost')),
     CHECK (hold IN (0, 1)),
+    CHECK (start_over IN (0, 1)),
     CHECK (json_valid(versions)),
     CHECK (json_valid(config)),
     FOREIGN KEY(source) REFERENCES run (id) ON DELETE RESTRICT,
@@ -58,7 +62,7 @@ CREATE INDEX run_state ON run (state, place);
 CREATE TABLE attempt (  -- One start of a run, and how far its event file has been read.
     run_id INTEGER NOT NULL,
     n INTEGER NOT NULL,
-    gpu_uuid TEXT NOT NULL,  -- the lease it held
+    gpu_uuid TEXT NOT NULL,  -- the leases it held, with commas between
     started REAL NOT NULL,
     ended REAL,
     exit_kind TEXT,
@@ -78,7 +82,10 @@ CREATE TABLE attempt (  -- One start of a run, and how far its event file has be
 CREATE TABLE lease (  -- A device in use by a run; the CPU is the one named 'cpu'.
     gpu_uuid TEXT NOT NULL,
     run_id INTEGER NOT NULL,
+    ended REAL,  -- when its run ended; the lease goes when the memory is back
+    stuck INTEGER NOT NULL,  -- not given back for long
     PRIMARY KEY (gpu_uuid),
+    CHECK (stuck IN (0, 1)),
     FOREIGN KEY(run_id) REFERENCES run (id) ON DELETE RESTRICT
 ) WITHOUT ROWID, STRICT;
 

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = 1
 LINE_LIMIT = 1 << 20  # bytes; a longer line is no event of ours
+FILE_LIMIT = 256 << 20  # bytes; a full one takes no more losses and activities, but the rest
 EXACT_INTEGER = 2**53  # larger ones do not survive every JSON reader, nor SQLite's 64 bits for long
 TERMS = ("i2t", "t2i", "gid", "intra", "memory_triplet", "triplet", "text", "inter", "ical")
 
@@ -221,6 +222,7 @@ class EventWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.dropped = 0
+        self._size = 0
         self._torn = False
         self._warned = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -240,7 +242,11 @@ class EventWriter:
         """Append one event as one line; a value that is not finite is written as null."""
         if isinstance(event, Loss) and not event.loss.keys() <= _LOSS_NAMES:
             raise ValueError(f"unknown loss terms: {sorted(event.loss.keys() - _LOSS_NAMES)}")
-        self._append(_line(event))
+        if self._size >= FILE_LIMIT and isinstance(event, Loss | Activity):
+            self.dropped += 1
+            self._warn("the file is as large as it may become")
+        else:
+            self._append(_line(event))
 
     def fsync(self) -> None:
         """Make everything written so far survive a power cut; called before a checkpoint."""
@@ -268,7 +274,9 @@ class EventWriter:
         # A newline first closes what a short write left behind, so that only one event is lost.
         data = b"\n" + line if self._torn else line
         try:
-            self._torn = os.write(self._descriptor, data) < len(data)
+            written = os.write(self._descriptor, data)
+            self._torn = written < len(data)
+            self._size += written
         except OSError as error:
             self._torn = True
             self._warn(error)

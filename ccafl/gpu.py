@@ -171,7 +171,7 @@ def _read_gpu(nvml: Any, index: int) -> Gpu:
 def _try(read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except pynvml.NVMLError:
+    except (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError):  # the second: an older driver
         return None
 
 

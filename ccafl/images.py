@@ -1,5 +1,6 @@
 """Images from the disk to the device: decoded once to uint8, augmented in batches."""
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -100,9 +101,14 @@ def normalise(images: Tensor) -> Tensor:
 
     The memory order stays NHWC, which is what torch calls channels_last.
     """
-    mean = torch.tensor(MEAN, device=images.device)
-    std = torch.tensor(STD, device=images.device)
+    mean, std = _mean_and_std(images.device)
     return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+@functools.cache
+def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
+    """ImageNet's, made once for a device, because the copy of a list of numbers waits for it."""
+    return torch.tensor(MEAN, device=device), torch.tensor(STD, device=device)
 
 
 def augment(
@@ -129,7 +135,7 @@ def augment(
         there, the rectangle is filled with ImageNet's mean *after* normalisation, an off-grey.
     """
     images = _shift(_flip(images, generator), pad, generator)
-    fill = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
+    fill = _mean_and_std(images.device)[0].view(1, 3, 1, 1)
     hole = _rectangles(images.shape, erase, erase_area, generator)  # (B, 1, H, W)
     return torch.where(hole, fill, normalise(images))
 

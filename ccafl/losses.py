@@ -1,7 +1,9 @@
 """Every loss of the method as a pure function: tensors and numbers in, one scalar out.
 
 Sums "over cameras" are weighted sums over rows (`camera_weight`), and classes that do not
-count for a row are masked, so no function loops over cameras or waits for the device.
+count for a row are masked, so no function loops over cameras or waits for the device. That is
+also why values are picked by masks, not by `gather`, `scatter` or `max`: where torch is told to
+be deterministic, their backward passes on CUDA copy from the host and wait.
 All work in the dtype they are given; training passes float32, outside autocast.
 The equations stand in docs/method.md.
 """
@@ -132,10 +134,11 @@ def instance_loss(
 ) -> Tensor:
     """The instance half of `intra_loss`: the least similar own, the most similar other instance."""
     similarity = torch.einsum("bd,aid->bai", x, instance.detach())  # (B, A, I)
-    own = camera_identity[:, None, None].expand(-1, 1, similarity.shape[2])  # (B, 1, I)
-    farthest_own = similarity.gather(1, own).min(2).values  # (B, 1)
-    hardest = similarity.max(2).values  # (B, A)
-    hardest = hardest.scatter(1, camera_identity[:, None], farthest_own)
+    own = _own(camera_identity, len(instance))  # (B, A)
+    with torch.no_grad():
+        chosen = torch.where(own, similarity.argmin(2), similarity.argmax(2))  # (B, A)
+        others = chosen[:, :, None] != torch.arange(instance.shape[1], device=x.device)
+    hardest = similarity.masked_fill(others, 0.0).sum(2)  # (B, A)
     return _camera_cross_entropy(hardest / temperature, camera_identity, camera_of_identity)
 
 
@@ -261,7 +264,7 @@ def text_loss(
         allowed = torch.ones_like(logits, dtype=torch.bool)
     log_total = logits.masked_fill(~allowed, -math.inf).logsumexp(1, keepdim=True)  # (B, 1)
     log_share = logits - log_total
-    own = log_share.gather(1, target[:, None])[:, 0]  # (B,)
+    own = log_share.masked_fill(~_own(target, len(text)), 0.0).sum(1)  # (B,)
     every = log_share.masked_fill(~allowed, 0.0).sum(1)
     return _reduce(-(1 - epsilon) * own - epsilon * every / smoothing_classes, weight)
 

@@ -8,7 +8,7 @@ from typing import Any
 from ccafl.config import flatten
 from ccafl.paths import RunFolder
 from ccafl.presets import PRESETS, resolve
-from ccafl.sentences import describe, ended, printable, progress, state, waits
+from ccafl.sentences import advice, describe, ended, printable, progress, state, waits
 from ccafl.store import ENDED, CameraPairRow, EpochRow, EvaluationRow, RunRow, Store
 from ccafl.tables import as_text as table_text
 from ccafl.tables import (
@@ -95,13 +95,18 @@ def differences(run: RunRow) -> dict[str, dict[str, Any]]:
     The stored JSON is compared, so that a run of another version can be shown as well; a setting
     that one of the two lacks is None there.
     """
-    own = _flatten(json.loads(run.config))
+    own = flatten_stored(run)
     preset = flatten(resolve(_preset_name(run)))
     return {
         key: {"run": own.get(key), "preset": preset.get(key)}
         for key in (*own, *(preset.keys() - own.keys()))
         if own.get(key) != preset.get(key) and key not in _OF_THE_RUN
     }
+
+
+def flatten_stored(run: RunRow) -> dict[str, Any]:
+    """Full key and value of every setting in the stored JSON of a run, of whatever version."""
+    return _flatten(json.loads(run.config))
 
 
 def worst_pair(pairs: Sequence[CameraPairRow]) -> CameraPairRow | None:
@@ -115,6 +120,7 @@ def _facts(found: Overview) -> str:
     run = found.run
     facts = {
         "state": _state(run),
+        "next": advice(run) if run.state in ENDED and run.state != "finished" else "",
         "dataset": run.dataset,
         "data": json.loads(run.config).get("data", {}).get("root", ""),
         "preset": run.preset,

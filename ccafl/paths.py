@@ -25,6 +25,11 @@ class RunFolder:
         return self.root / "config.json"
 
     @property
+    def record(self) -> Path:
+        """What the database knew of the run when it was added and when it ended, as JSON."""
+        return self.root / "run.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the worker while it trains."""
         return self.root / "lock"
@@ -95,6 +100,16 @@ class Home:
         return self.root / "runs.db"
 
     @property
+    def settings(self) -> Path:
+        """What people set for the supervisor, as TOML; it need not exist."""
+        return self.root / "settings.toml"
+
+    @property
+    def backups(self) -> Path:
+        """Copies of the database, named by the day or by the schema version they hold."""
+        return self.root / "backups"
+
+    @property
     def lock(self) -> Path:
         """Held by the supervisor while it lives."""
         return self.root / "supervisor.lock"
@@ -157,6 +172,12 @@ def replace_text(path: Path, text: str) -> None:
     """Write a file of UTF-8 text as a whole, readable by the user only."""
     with replacing(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that does not exist yet, readable by the user only; not flushed to the disk."""
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text, encoding="utf-8")
 
 
 def flush(path: Path) -> None:

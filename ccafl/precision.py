@@ -28,7 +28,9 @@ def forward_dtype(precision: str, device: torch.device) -> torch.dtype:
         return _DTYPES[precision]
     if device.type == "cpu":
         return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # older cards emulate bf16, slowly; torch counts that as support unless asked not to
+    has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has_bf16 else torch.float16
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:

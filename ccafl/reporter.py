@@ -43,6 +43,7 @@ class Reporter:
     def start(self, images: int) -> None:
         """The run begins; `images` is the size of the training set."""
         config = self._config
+        before = steps_before(config, config.run.stages[0], images)  # by another run, if any
         plans = tuple(
             events.StagePlan(
                 stage=stage, epochs=config.epochs(stage), steps=stage_steps(config, stage, images)
@@ -61,7 +62,7 @@ class Reporter:
                     "torch": torch.__version__,
                     "open_clip": open_clip.__version__,
                 },
-                steps=sum(plan.steps for plan in plans),
+                steps=before + sum(plan.steps for plan in plans),
                 stages=plans,
             )
         )

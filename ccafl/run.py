@@ -254,6 +254,7 @@ def _prepare(config: RunConfig, device_name: str) -> torch.device:
     """
     torch.set_num_threads(config.run.threads or len(os.sched_getaffinity(0)))
     torch.backends.cudnn.allow_tf32 = False  # evaluation is float32 to the last bit
+    torch.set_float32_matmul_precision("highest")  # the default, which the environment can change
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     # on a CPU the same seed gives the same bits; CUDA lacks some kernels, which then only warn
     torch.use_deterministic_algorithms(True, warn_only=device_name != "cpu")

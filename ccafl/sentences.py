@@ -48,7 +48,8 @@ def waits(run: "RunRow") -> str:
     """Why a queued run is not running yet."""
     if run.hold:
         return "waits: it is held until you release it"
-    return f"waits: {printable(run.reason or 'the queue has not come to it yet')}"
+    reason = printable(run.reason or "the queue has not come to it yet")
+    return f"waits {reason}" if reason.startswith("for ") else f"waits: {reason}"
 
 
 def progress(run: "RunRow") -> str:
@@ -84,16 +85,15 @@ def ended(run: "RunRow") -> str:
 
 
 def advice(run: "RunRow") -> str:
-    """What of an ended run is safe, and the command that shows more."""
+    """What of an ended run is safe, and the commands that continue it and show more."""
+    resume, log = f"`ccafl queue resume {run.id}`", f"`ccafl log {run.id}` shows what it printed."
     if run.attempt == 0:
-        return "Nothing was computed."
+        return f"Nothing was computed; {resume} queues it again."
     if run.state == "finished":
         return f"`ccafl show {run.id}` shows its results."
     if run.checkpoint is None:
-        safe = "It had saved no checkpoint"
-    else:
-        safe = f"The checkpoint of step {run.checkpoint:,} is safe"
-    return f"{safe}; `ccafl log {run.id}` shows what it printed."
+        return f"It had saved no checkpoint; {resume} starts it again. {log}"
+    return f"The checkpoint of step {run.checkpoint:,} is safe; {resume} goes on from it. {log}"
 
 
 def _why(run: "RunRow") -> str:

@@ -10,14 +10,14 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
 from ccafl.sentences import printable, progress, state, waits
-from ccafl.store.rows import CameraPairRow, EpochRow, EvaluationRow, RunRow
+from ccafl.store.rows import CameraPairRow, EpochRow, EvaluationRow, ReferenceRow, RunRow
 
 NONE = "-"
 GAP = "  "
@@ -88,6 +88,30 @@ def history_records(runs: Iterable[RunRow]) -> list[dict[str, Any]]:
         del found["config"]
         records.append(found | {"tags": " ".join(found["tags"])} | best)
     return records
+
+
+def published_table(references: Iterable[ReferenceRow]) -> Table:
+    """Published results with what they were measured with, and where we read them."""
+    heads = ["Dataset", "Method", "Setting", "Backbone", "Input", "mAP", "Rank-1", "Rank-5"]
+    heads += ["Rank-10", "Venue", "Note", "Source"]
+    rows = []
+    for row in references:
+        texts = (row.dataset, row.method, row.setting, row.backbone, row.image_size)
+        metrics = (row.mean_ap, row.rank1, row.rank5, row.rank10)
+        ends = (row.venue, row.note, row.source)
+        rows.append(
+            [
+                *(printable(text) or NONE for text in texts),
+                *map(percent, metrics),
+                *(printable(text) or NONE for text in ends),
+            ]
+        )
+    return Table(heads, rows)
+
+
+def published_objects(references: Iterable[ReferenceRow]) -> list[dict[str, Any]]:
+    """One object per published result, marked as such; metrics are fractions."""
+    return [{"published": True} | asdict(row) for row in references]
 
 
 def queue_table(runs: Iterable[RunRow]) -> Table:
@@ -224,6 +248,17 @@ def duration(seconds: float) -> str:
     if hours >= 72:
         return f"{round(hours / 24)} d"
     return f"{hours} h {minutes} m" if hours else f"{minutes} m"
+
+
+def byte_count(size: int) -> str:
+    """`3.4 GB`, `512 bytes`, in powers of a thousand as disks are sold."""
+    if size < 1000:
+        return f"{size} bytes"
+    amount, units = size / 1000, iter(("kB", "MB", "GB", "TB", "PB"))
+    unit = next(units)
+    while amount >= 999.5 and unit != "PB":
+        amount, unit = amount / 1000, next(units)
+    return f"{amount:.0f} {unit}" if amount >= 99.5 else f"{amount:.1f} {unit}"
 
 
 def local_time(seconds: float | None) -> str:

@@ -66,8 +66,9 @@ def queue(ccafl: Terminal) -> Iterator[ToyQueue]:
 
 
 @pytest.fixture
-def past(ccafl: Terminal) -> Iterator[Recorded]:
-    """Recorded runs in the state folder of the command line."""
+def past(ccafl: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    """Recorded runs in the state folder of the command line, which nobody serves."""
+    monkeypatch.setattr("ccafl.supervisor.ensure_supervisor", lambda home: None)
     made = Recorded(ccafl.home)
     yield made
     made.close()

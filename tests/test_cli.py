@@ -56,6 +56,7 @@ def test_the_version_is_printed(ccafl: Terminal) -> None:
 def test_the_state_folder_can_be_named_everywhere(
     ccafl: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
+    monkeypatch.setattr("ccafl.supervisor.ensure_supervisor", lambda home: None)
     other = Recorded(tmp_path / "other")
     other.add(name="elsewhere")
     other.close()

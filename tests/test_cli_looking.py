@@ -1,8 +1,9 @@
-"""`ccafl queue`, `history`, `show` and `log`: what they print, and what cancelling does."""
+"""`ccafl queue`, `history`, `show`, `compare`, `log`: what they print; what cancelling does."""
 
 import csv
 import io
 import json
+import re
 
 import pytest
 from recorded import Recorded, epoch, evaluation, pair
@@ -100,6 +101,33 @@ def test_history_filters_sorts_and_limits(ccafl: Terminal, past: Recorded) -> No
     assert "No ended run matches." in ccafl("history", "--tag", "none").out
 
 
+def test_published_results_are_listed_apart_with_where_they_come_from(
+    ccafl: Terminal, past: Recorded
+) -> None:
+    past.finished(name="mine")
+    answer = ccafl("history", "--published", "--dataset", "Market-1501")
+    assert answer.code == 0
+    assert "Published results" in answer.err
+    assert "CCAFL" in answer.out
+    assert "mine" not in answer.out
+    assert "DukeMTMC" not in answer.out
+    (first,) = json.loads(ccafl("history", "--published", "--format", "json", "--limit", "1").out)
+    assert first["published"] is True
+    assert {"setting", "backbone", "image_size", "source", "mean_ap"} <= set(first)
+    assert ccafl("history", "--published", "--format", "csv").out.startswith("published,dataset,")
+    assert ccafl("history", "--published", "--format", "latex").out.startswith(r"\begin{tabular}")
+    assert ccafl("history", "--published", "--format", "markdown").out.startswith("| Dataset ")
+
+
+@pytest.mark.parametrize("option", [("--tag", "t"), ("--sort", "best")])
+def test_published_results_have_no_tags_and_one_order(
+    ccafl: Terminal, option: tuple[str, str]
+) -> None:
+    answer = ccafl("history", "--published", *option)
+    assert answer.code == 2
+    assert option[0] in answer.err
+
+
 def test_an_unknown_sort_key_is_refused_with_the_known_ones(ccafl: Terminal) -> None:
     answer = ccafl("history", "--sort", "map")
     assert answer.code == 2
@@ -124,6 +152,14 @@ def test_show_tells_everything_about_a_run(ccafl: Terminal, past: Recorded) -> N
     assert "data.root" not in out
 
 
+def test_show_names_the_command_that_continues_a_run(ccafl: Terminal, past: Recorded) -> None:
+    past.end(past.start(), "failed", "it broke")
+    past.finished()
+    out = ccafl("show", "1").out
+    assert "next      It had saved no checkpoint; `ccafl queue resume 1` starts it again." in out
+    assert "resume" not in ccafl("show", "2").out
+
+
 def test_show_as_json_holds_all_rows(ccafl: Terminal, past: Recorded) -> None:
     run_id = past.finished(*EVALUATIONS, settings=("train.p=8",))
     found = json.loads(ccafl("show", str(run_id), "--format", "json").out)
@@ -143,10 +179,63 @@ def test_show_reads_a_run_of_another_version(ccafl: Terminal, past: Recorded) ->
     assert "(smoke: 0.7)" in out
 
 
+def test_compare_shows_results_and_differing_settings_side_by_side(
+    ccafl: Terminal, past: Recorded
+) -> None:
+    past.finished(*EVALUATIONS, name="first")
+    past.finished(name="second", settings=("inter.ical.margin=0.3", "train.p=8"))
+    out = ccafl("compare", "1", "2").out
+    cells = [re.split(r"\s{2,}", line) for line in out.splitlines()]
+    rows = {first: rest for first, *rest in cells}
+    assert rows["Result"] == rows["Setting"] == ["run 1", "run 2"]
+    assert (rows["mAP last"], rows["mAP best"]) == (["74.5", "-"], ["75.1", "-"])
+    assert rows["inter.ical.margin"] == ["0.7", "0.3"]
+    assert rows["train.p"] == ["16", "8"]
+    assert "train.k" not in out
+    assert "do not compare" not in out
+
+
+def test_compare_as_json(ccafl: Terminal, past: Recorded) -> None:
+    past.finished(*EVALUATIONS)
+    past.finished(settings=("train.p=8",), dataset="other", tags=("t",))
+    found = json.loads(ccafl("compare", "2", "1", "--format", "json").out)
+    assert found["differences"] == {"train.p": [8, 16]}
+    assert [run["id"] for run in found["runs"]] == [2, 1]
+    assert found["runs"][1]["last"]["mean_ap"] == 0.7449
+    assert found["runs"][0]["last"] is None
+
+
+def test_compare_says_what_does_not_compare(ccafl: Terminal, past: Recorded) -> None:
+    past.finished()
+    past.finished(dataset="other")
+    past.finished()
+    assert "do not compare" in ccafl("compare", "1", "2").out
+    assert "settings: no difference" in ccafl("compare", "1", "3").out
+
+
+def test_compare_reads_runs_of_another_version(ccafl: Terminal, past: Recorded) -> None:
+    past.finished()
+    past.finished()
+    with past.store.writing() as connection:
+        connection.exec_driver_sql('UPDATE run SET config = \'{"old": {"key": 1}}\' WHERE id = 1')
+    assert "old.key" in ccafl("compare", "1", "2").out
+
+
+@pytest.mark.parametrize(("given", "code"), [(["1"], 2), (["1", "1"], 2), (["1", "9"], 1)])
+def test_compare_needs_two_runs_that_exist(
+    ccafl: Terminal, past: Recorded, given: list[str], code: int
+) -> None:
+    past.finished()
+    answer = ccafl("compare", *given)
+    assert (answer.code, answer.out) == (code, "")
+
+
 def test_names_and_notes_are_shown_and_not_obeyed(ccafl: Terminal, past: Recorded) -> None:
     nasty = "\x1b]0;title\x07 [red]x[/] \u202e"
     past.finished(name=nasty, note=nasty, tags=(nasty,), dataset=nasty)
-    for arguments in (("history",), ("show", "1"), ("history", "--format", "latex")):
+    past.finished(name=nasty)
+    shown = (("history",), ("show", "1"), ("history", "--format", "latex"), ("compare", "1", "2"))
+    for arguments in shown:
         out = ccafl(*arguments).out
         assert not set(out) & {"\x1b", "\x07", "\u202e"}
         assert "title" in out

@@ -124,6 +124,21 @@ def test_plain_lines_hold_no_row_back_when_many_come_at_once(recorded: Recorded)
     assert "groups 5  linked 12" in written[-1]
 
 
+def test_plain_lines_tell_the_evaluation_of_a_stage_that_was_taken(recorded: Recorded) -> None:
+    run_id = recorded.start(settings=("run.stages=['inter']",))
+    written = follow_plainly(
+        recorded,
+        run_id,
+        telling(recorded, run_id, evaluation("intra", 3, 174, 0.45), epoch("inter", 1, 184)),
+        ending(recorded, run_id),
+    )
+    assert [line.split("  ")[0] for line in written[1:]] == [
+        "intra epoch 3 evaluation",
+        "stage inter: 6 epochs",
+        "inter epoch 1/6",
+    ]
+
+
 def test_plain_lines_tell_again_what_is_done_again_after_a_resume(recorded: Recorded) -> None:
     run_id = recorded.start()
     written = follow_plainly(

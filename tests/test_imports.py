@@ -30,13 +30,26 @@ def loaded(code: str) -> set[str]:
     return set(json.loads(ended.stderr.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("queue", "add"), ("history",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        (),
+        ("run",),
+        ("queue",),
+        ("queue", "add"),
+        ("queue", "retry"),
+        ("history",),
+        ("compare",),
+        ("delete",),
+        ("doctor",),
+    ],
+)
 def test_help_loads_typer_and_little_else(command: tuple[str, ...]) -> None:
     modules = loaded(COMMAND.format(arguments=[*command, "--help"]))
     assert not modules & (HEAVY | {"sqlmodel", "sqlalchemy", "numpy", "rich", "PIL"})
 
 
-@pytest.mark.parametrize("command", ["queue", "history"])
+@pytest.mark.parametrize("command", ["queue", "history", "doctor"])
 def test_lists_load_neither_torch_nor_numpy(command: str, tmp_path: Path) -> None:
     arguments = [command, "--home", str(tmp_path / "home")]
     assert not loaded(COMMAND.format(arguments=arguments)) & (HEAVY | {"numpy"})
@@ -50,6 +63,7 @@ def test_config_is_printed_without_the_database() -> None:
 def test_the_side_of_clients_and_supervisor_loads_no_torch() -> None:
     modules = loaded(
         "import ccafl.cli, ccafl.store, ccafl.supervisor, ccafl.follow, ccafl.overview\n"
-        "import ccafl.datasets, ccafl.demo, ccafl.gpu, ccafl.presets, ccafl.sentences"
+        "import ccafl.datasets, ccafl.demo, ccafl.gpu, ccafl.presets, ccafl.sentences\n"
+        "import ccafl.doctor, ccafl.comparison"
     )
     assert not modules & HEAVY

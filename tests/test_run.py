@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from workers import Worker, assert_same_weights, losses, weights, written
+from workers import Worker, assert_same_weights, losses, weights, work, written
 
 from ccafl import events, presets, run
 from ccafl.events import read_result
@@ -140,3 +140,25 @@ def test_a_full_gpu_is_told_with_what_to_lower() -> None:
     assert "Tried to allocate 2 GiB)" in sentence
     assert "64 images (train.p 16 x train.k 4), encoded 64 at a time (model.bn_batch)" in sentence
     assert "Lower train.p" in sentence
+
+
+def library_without_gpu_memory(arguments: list[str], console: Path) -> None:
+    """A worker in which cuBLAS finds no memory, for which it has an error of its own."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")
+
+    run.train = fail  # type: ignore[assignment]  # the same call
+    work(arguments, console)
+
+
+def test_a_library_that_finds_no_gpu_memory_ends_the_run_for_that_reason(
+    tmp_path: Path, drawn_set: Path
+) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    assert worker.run(target=library_without_gpu_memory) == 1
+    result = read_result(worker.folder.result)
+    assert result is not None
+    assert result.exit == "gpu_memory"
+    assert result.error is not None
+    assert "Lower train.p" in result.error.message

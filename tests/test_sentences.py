@@ -114,27 +114,32 @@ def test_an_active_run_says_where_it_is(changes: dict[str, Any], sentence: str) 
         (
             {"state": "failed", "exit_kind": "error", "reason": "NonFiniteLossError: it broke."},
             f"Run 12 failed in {WHERE}: NonFiniteLossError: it broke. "
-            "The checkpoint of step 1,200 is safe; `ccafl log 12` shows what it printed.",
+            "The checkpoint of step 1,200 is safe; `ccafl queue resume 12` goes on from it. "
+            "`ccafl log 12` shows what it printed.",
         ),
         (
             {"state": "failed", "exit_kind": "gpu_memory", "reason": "CUDA out of memory"},
             f"Run 12 failed in {WHERE}: the GPU ran out of memory; lower train.p or "
             "model.image_size (CUDA out of memory). "
-            "The checkpoint of step 1,200 is safe; `ccafl log 12` shows what it printed.",
+            "The checkpoint of step 1,200 is safe; `ccafl queue resume 12` goes on from it. "
+            "`ccafl log 12` shows what it printed.",
         ),
         (
             {"state": "lost", "reason": "its process is gone and left no result"},
             f"Run 12 was lost in {WHERE}: its process is gone and left no result. "
-            "The checkpoint of step 1,200 is safe; `ccafl log 12` shows what it printed.",
+            "The checkpoint of step 1,200 is safe; `ccafl queue resume 12` goes on from it. "
+            "`ccafl log 12` shows what it printed.",
         ),
         (
             {"state": "cancelled", "stage": None, "checkpoint": None},
             "Run 12 was cancelled before its first step. "
-            "It had saved no checkpoint; `ccafl log 12` shows what it printed.",
+            "It had saved no checkpoint; `ccafl queue resume 12` starts it again. "
+            "`ccafl log 12` shows what it printed.",
         ),
         (
             {"state": "cancelled", "attempt": 0},
-            "Run 12 was cancelled before it started. Nothing was computed.",
+            "Run 12 was cancelled before it started. "
+            "Nothing was computed; `ccafl queue resume 12` queues it again.",
         ),
     ],
 )

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ccafl import presets
 from ccafl.config import STAGES as NAMES
@@ -47,6 +49,34 @@ def images(records: tuple[Record, ...]) -> Images:
 
 def config(*settings: str) -> RunConfig:
     return presets.resolve("smoke", settings=[*SMALL, *settings])
+
+
+# what makes the host wait for a GPU: reading a value back, or an output whose size depends on
+# values; and in deterministic mode the backward passes that end in a scatter
+WAITING = (
+    "_local_scalar_dense",
+    "nonzero",
+    "masked_select",
+    "unique",
+    "scatter",
+    "value_selecting",
+)
+
+
+class Operations(TorchDispatchMode):
+    """Notes every operation that torch runs, backward passes included."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch has no types there
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        indices = [value for value in args if isinstance(value, list | tuple)]
+        by_mask = any(isinstance(v, Tensor) and v.dtype == torch.bool for vs in indices for v in vs)
+        self.names.add("nonzero" if by_mask and "index" in func.name() else func.name())
+        return func(*args, **(kwargs or {}))
 
 
 @pytest.fixture
@@ -111,6 +141,21 @@ def test_windows_open_and_close_at_their_loop_epochs(
         for progress in run(training)["inter"]
     }
     assert terms == {1: set(), 2: {"ical"}, 3: {"text"}}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_inside_an_epoch_has_no_operation_that_waits_for_a_gpu(
+    images: Images, records: tuple[Record, ...], name: Stage
+) -> None:
+    always = ("inter.text_from=2", "inter.ical.window=[2, 5]", "prompt.batch=8")
+    training = build(images, camera_labels(records), *always)
+    run(training, NAMES[: NAMES.index(name)])
+    steps = STAGES[name](training).steps()
+    next(steps)
+    with Operations() as found:
+        next(steps)
+    assert found.names
+    assert [used for used in sorted(found.names) if any(word in used for word in WAITING)] == []
 
 
 def test_switched_off_terms_are_absent(images: Images, records: tuple[Record, ...]) -> None:

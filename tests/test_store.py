@@ -20,8 +20,8 @@ from ccafl.config import from_json
 from ccafl.errors import ConfigError, StoreError
 from ccafl.paths import Home
 from ccafl.presets import resolve
-from ccafl.store import STATES, RunRow, State, Store, changes, claims, open_store
-from ccafl.store.claims import Ending, Granted, Waits
+from ccafl.store import STATES, NewRun, RunRow, State, Store, changes, claims, open_store
+from ccafl.store.claims import Ending, Granted, Queued, Waits
 
 SMOKE = resolve("smoke")
 NASTY_NAMES = ["\x1b]0;owned\x07", "'; DROP TABLE run; --", "../../x", "\N{GRINNING FACE}", "a\nb"]
@@ -44,7 +44,7 @@ def change(store: Store, sql: str, **values: Any) -> None:
 
 
 def claim_for_cpu(store: Store) -> claims.ActiveRun | None:
-    def choose(asked: str, leases: Any) -> Granted | Waits:
+    def choose(queued: Queued, leases: Any) -> Granted | Waits:
         return Waits(f"run {leases['cpu']} holds the CPU") if "cpu" in leases else Granted("cpu")
 
     with store.writing() as connection:
@@ -57,7 +57,8 @@ def test_a_new_run_is_a_queued_row_and_a_folder_with_its_config(store: Store, ho
     assert (run.state, run.name, run.note, run.tags) == ("queued", "first", "why not", ("a", "b"))
     assert from_json(run.config) == SMOKE
     assert from_json(home.run(run_id).config.read_text()) == SMOKE
-    assert [path.name for path in home.run(run_id).root.iterdir()] == ["config.json"]
+    names = {path.name for path in home.run(run_id).root.iterdir()}
+    assert names == {"config.json", "run.json"}
 
 
 def test_a_run_without_a_name_is_named_after_preset_and_seed(store: Store) -> None:
@@ -76,7 +77,7 @@ def test_a_failure_while_adding_leaves_neither_row_nor_folder(
     def full(path: Path, content: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ccafl.store.changes.replace_text", full)
+    monkeypatch.setattr("ccafl.store.changes.write_new", full)
     with pytest.raises(OSError, match="No space"):
         store.add_run(SMOKE)
     assert store.runs() == []
@@ -90,9 +91,8 @@ def test_a_commit_that_fails_leaves_no_folder(store: Store, home: Home) -> None:
             yield connection
             raise StoreError("The disk is full.")
 
-    request = changes.Request(SMOKE, "", "", "", "", "cpu", ())
     with pytest.raises(StoreError, match="full"):
-        changes.add_run(full_at_commit(), home, request, 0.0)
+        changes.add_runs(full_at_commit(), home, [NewRun(config=SMOKE)], 0.0)
     assert store.runs() == []
     assert list(home.runs.iterdir()) == []
 
@@ -220,7 +220,7 @@ def test_rivals_never_claim_a_run_twice(store: Store, home: Home) -> None:
     claimed: list[int] = []
 
     def rival() -> None:
-        def choose(asked: str, leases: Any) -> Granted:
+        def choose(queued: Queued, leases: Any) -> Granted:
             return Granted(f"GPU-{len(leases)}")
 
         with open_store(home) as own:

@@ -95,7 +95,7 @@ def test_no_published_result_is_listed_twice(home: Home) -> None:
 
 def test_the_published_results_are_there_as_fractions(home: Home) -> None:
     with open_store(home) as store:
-        references = store.references("msmt17")
+        references = store.references("MSMT17")
     assert all(0 < row.mean_ap < 1 and row.source and row.setting for row in references)
     (ours,) = [row for row in references if row.method == "CCAFL"]
     assert (ours.setting, ours.backbone, ours.image_size) == ("ICS", "RN50, CLIP", "256x128")
@@ -135,7 +135,7 @@ def test_fault_25_a_damaged_database_is_refused_and_left_alone(
 ) -> None:
     damage(home.database)
     before = digest(home.database)
-    with pytest.raises(StoreError, match=r"runs\.db' is damaged.*move the file away"):
+    with pytest.raises(StoreError, match=r"runs\.db' is damaged.*`ccafl doctor`"):
         open_store(home, create=True)
     assert digest(home.database) == before
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,20 +96,21 @@ def test_a_worker_that_cannot_be_executed_fails_with_the_reason(queue: ToyQueue)
 def test_a_run_whose_folder_is_gone_gets_it_back_from_its_row(queue: ToyQueue) -> None:
     run_id = queue.add()
     folder = queue.home.run(run_id)
-    folder.config.unlink()
-    folder.root.rmdir()
+    shutil.rmtree(folder.root)
     queue.serve()
     assert queue.wait_for(run_id, *ENDED).state == "finished"
 
 
-def test_fault_05_a_killed_worker_is_lost_and_its_rows_stay(served: ToyQueue) -> None:
-    run_id = served.add(**FOREVER)
-    served.wait_for_step(run_id, 5)
+def test_fault_05_a_killed_worker_goes_on_from_its_checkpoint(served: ToyQueue) -> None:
+    run_id = served.add(steps=60, save_every=7, delay_s=0.01)
+    served.wait_for_step(run_id, 20)
     process.send(head(served, run_id), signal.SIGKILL)
     run = served.wait_for(run_id, *ENDED)
-    assert (run.state, run.exit_kind, run.exit_code) == ("lost", "signal", -9)
-    assert "probably because the host ran out of memory" in str(run.reason)
-    assert steps(served, run_id) == list(range(1, run.step + 1))
+    assert (run.state, run.attempt, run.exit_kind) == ("finished", 2, "ok")
+    assert "attempt 1 was lost: killed by SIGKILL from outside" in str(run.warning)
+    assert steps(served, run_id) == list(range(1, 61))
+    kinds = served.query("SELECT exit_kind, exit_code FROM attempt WHERE run_id = :i", i=run_id)
+    assert [tuple(row) for row in kinds] == [("signal", -9), ("ok", 0)]
 
 
 def test_a_worker_that_a_signal_ends_has_failed(served: ToyQueue) -> None:
@@ -133,14 +135,14 @@ def test_fault_03_killed_supervisors_lose_and_double_nothing(queue: ToyQueue) ->
     assert queue.query("SELECT * FROM lease") == []
 
 
-def test_fault_04_a_run_claimed_and_not_started_is_lost(queue: ToyQueue) -> None:
+def test_fault_04_a_run_claimed_and_not_started_is_started_again(queue: ToyQueue) -> None:
     run_id = queue.add()
     queue.start(die="before launch").wait()
     assert queue.store.run(run_id).state == "starting"
     queue.serve()
     run = queue.wait_for(run_id, *ENDED)
-    assert (run.state, run.exit_kind) == ("lost", "lost")
-    assert run.reason == "its process is gone and left no result"
+    assert (run.state, run.attempt) == ("finished", 2)
+    assert "its process is gone and left no result" in str(run.warning)
 
 
 def test_fault_04_a_run_started_and_not_recorded_is_found_by_its_token(queue: ToyQueue) -> None:
@@ -204,18 +206,26 @@ def test_fault_09_a_stranger_with_the_pid_of_a_worker_is_not_touched(queue: ToyQ
         stranger.kill()
 
 
-def test_fault_10_after_a_reboot_a_run_is_lost_and_nobody_is_signalled(queue: ToyQueue) -> None:
-    run_id = queue.add(**FOREVER)
+def test_fault_10_after_a_reboot_a_run_goes_on_and_nobody_is_signalled(queue: ToyQueue) -> None:
+    run_id = queue.add(steps=60, save_every=5, delay_s=0.01)
     queue.serve()
-    queue.wait_for(run_id, "running")
+    queue.wait_for_step(run_id, 10)
     queue.kill_supervisor()
-    worker = head(queue, run_id)
-    # the token is changed as well, since no process of an earlier boot can carry it
-    queue.change("UPDATE run SET boot_id = 'an earlier one', token = 'of an earlier boot'")
-    queue.serve()
-    assert queue.wait_for(run_id, *ENDED).state == "lost"
-    assert process.lives(worker)
-    process.send(worker, signal.SIGKILL)
+    process.send(head(queue, run_id), signal.SIGKILL)
+    with subprocess.Popen(["sleep", "30"]) as stranger:
+        found = process.identify(stranger.pid)
+        assert found is not None
+        queue.change(
+            "UPDATE run SET boot_id = 'an earlier one', pid = :pid, pid_start = :start",
+            pid=found.pid,
+            start=found.start,
+        )
+        queue.serve()
+        run = queue.wait_for(run_id, *ENDED)
+        assert stranger.poll() is None
+        stranger.kill()
+    assert (run.state, run.attempt) == ("finished", 2)
+    assert steps(queue, run_id) == list(range(1, 61))
 
 
 def test_fault_11_no_zombie_stays(served: ToyQueue) -> None:
@@ -239,8 +249,11 @@ def test_fault_12_a_grandchild_in_its_own_session_dies_with_the_run(
     assert len(family) == 2
     if endless:
         process.send(head(served, run_id), signal.SIGKILL)
-    assert served.wait_for(run_id, *ENDED).state == ending
+    served.wait_for_end(run_id, 1)
     assert not any(is_alive(pid) for pid in family)
+    if endless:
+        served.store.cancel(run_id)
+    assert served.wait_for(run_id, *ENDED).state == ("cancelled" if endless else "finished")
 
 
 def test_fault_16_a_running_run_saves_and_stops_when_cancelled(served: ToyQueue) -> None:
@@ -248,7 +261,8 @@ def test_fault_16_a_running_run_saves_and_stops_when_cancelled(served: ToyQueue)
     served.wait_for_step(run_id, 3)
     served.store.cancel(run_id)
     run = served.wait_for(run_id, *ENDED)
-    assert (run.state, run.exit_kind, run.exit_code) == ("cancelled", "cancelled", 0)
+    assert (run.state, run.exit_kind) == ("cancelled", "cancelled")
+    assert run.exit_code in (0, -signal.SIGINT)  # the signal may meet an interpreter that leaves
     assert run.checkpoint == run.step == steps(served, run_id)[-1]
 
 

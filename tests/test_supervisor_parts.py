@@ -21,6 +21,7 @@ from ccafl.supervisor.devices import GpuReader, choose
 from ccafl.supervisor.endings import classify, last_line
 from ccafl.supervisor.launch import allowed_environment, worker_command
 from ccafl.supervisor.process import Identity
+from ccafl.supervisor.watch import Patience, Watch
 
 NO_DRIVER = GpuAnswer(error="NVML Shared Library Not Found", absent=True)
 MISMATCH = GpuAnswer(error="Driver/library version mismatch")
@@ -194,6 +195,20 @@ def test_the_last_line_of_a_console_is_short_text(
     assert last_line(console) == ""
     console.write_bytes(content)
     assert last_line(console) == line
+
+
+def test_a_process_that_cannot_be_killed_lets_its_run_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "kill_members", lambda token: False)
+    watch = Watch(ActiveRun(1, "running", 1, "GPU-1", "nobody's", "{}", None, None, None, 0))
+    assert not watch.is_over(Patience(gone_s=60))
+    assert not watch.leftover
+    assert watch.is_over(Patience(gone_s=0))
+    assert watch.leftover
+
+
+def test_a_run_that_starts_from_another_one_is_told_which() -> None:
+    run = ActiveRun(12, "starting", 1, "cpu", "t", "{}", None, None, None, 0, source=7)
+    assert worker_command(run, Home(Path("/h")))[-3:] == ["--source", "7", "12"]
 
 
 def test_the_worker_is_told_home_attempt_device_and_number() -> None:

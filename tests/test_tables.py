@@ -17,6 +17,7 @@ from ccafl.tables import (
     as_markdown,
     as_text,
     association_table,
+    byte_count,
     camera_table,
     duration,
     evaluation_table,
@@ -84,6 +85,24 @@ def test_prose_is_wrapped_under_itself_on_a_terminal_only() -> None:
 )
 def test_durations_read_as_on_a_watch(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (99_499, "99.5 kB"),
+        (99_500, "100 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (3_440_000_000, "3.4 GB"),
+        (10**19, "10000 PB"),
+    ],
+)
+def test_sizes_read_as_on_a_disk(size: int, text: str) -> None:
+    assert byte_count(size) == text
 
 
 def test_history_shows_last_and_best_apart(recorded: Recorded) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,10 +42,17 @@ class ToyQueue:
         self.store = open_store(self.home, create=True)
         self.supervisors: list[subprocess.Popen[bytes]] = []
 
-    def add(self, *, gpu: str = "cpu", **orders: Any) -> int:
+    def add(
+        self,
+        *,
+        gpu: str = "cpu",
+        source: int | None = None,
+        settings: Sequence[str] = (),
+        **orders: Any,
+    ) -> int:
         """Queue a run with the given orders for its worker."""
-        config = resolve("smoke", settings=[f"run.name='{json.dumps(orders)}'"])
-        return self.store.add_run(config, preset="smoke", gpu=gpu)
+        config = resolve("smoke", settings=[f"run.name='{json.dumps(orders)}'", *settings])
+        return self.store.add_run(config, preset="smoke", gpu=gpu, source=source)
 
     def start(self, **orders: Any) -> subprocess.Popen[bytes]:
         """Start a supervisor without waiting for it."""
@@ -73,6 +80,15 @@ class ToyQueue:
             return run if run.state in states else None
 
         return wait_until(look)
+
+    def wait_for_end(self, run_id: int, attempt: int) -> None:
+        """Wait until an attempt is recorded as ended."""
+        sql = "SELECT 1 FROM attempt WHERE run_id = :id AND n = :n AND ended IS NOT NULL"
+        wait_until(lambda: self.query(sql, id=run_id, n=attempt))
+
+    def steps(self, run_id: int) -> list[int]:
+        """The steps of a run that have a row."""
+        return [row.step for row in self.store.losses(run_id)]
 
     def wait_for_step(self, run_id: int, step: int) -> RunRow:
         """The run as soon as it has made a step."""

@@ -29,6 +29,10 @@ class Orders:
     deaf: bool = False  # neither the cancel file nor SIGINT nor SIGTERM stops it
     grandchild: bool = False  # leaves a sleeping process in its own session
     say: str = ""  # printed to the console
+    flood: int = 0  # MiB printed to the console
+    save_every: int = 0  # steps between two checkpoints; 0: none but at a cancel
+    die_at: int = 0  # a step at which every attempt kills itself; 0: never
+    prompts: bool = False  # leaves learned prompts at its end
 
 
 class Toy:
@@ -43,16 +47,35 @@ class Toy:
     def work(self) -> str:
         """Do all steps; gives how it ended."""
         self._start()
-        for step in range(1, self.orders.steps + 1):
+        orders = self.orders
+        for step in range(self._resume() + 1, orders.steps + 1):
             loss = {"total": 1.0 / step, "intra": 0.5}
             self.writer.write(events.Loss(stage="intra", epoch=1, step=step, loss=loss))
-            time.sleep(self.orders.delay_s)
+            time.sleep(orders.delay_s)
+            if step == orders.die_at:
+                os.kill(os.getpid(), signal.SIGKILL)
             if self._asked_to_stop():
-                self.writer.write(
-                    events.Checkpoint(stage="intra", epoch=1, step=step, seconds=0.1, bytes=1)
-                )
+                self._save(step)
                 return "cancelled"
-        return self.orders.exit
+            if orders.save_every and step % orders.save_every == 0:
+                self._save(step)
+        if orders.prompts:
+            self.folder.prompts.write_bytes(b"toy")
+        return orders.exit
+
+    def _resume(self) -> int:
+        """The step of the newest checkpoint, 0 if there is none."""
+        saved = [int(path.name) for path in self.folder.checkpoints.glob("*")]
+        if saved or self.attempt > 1:
+            self.writer.write(events.Resume(step=max(saved, default=0)))
+        return max(saved, default=0)
+
+    def _save(self, step: int) -> None:
+        self.folder.checkpoints.mkdir(exist_ok=True)
+        (self.folder.checkpoints / str(step)).touch()
+        self.writer.write(
+            events.Checkpoint(stage="intra", epoch=1, step=step, seconds=0.1, bytes=1)
+        )
 
     def _start(self) -> None:
         plan = events.StagePlan(stage="intra", epochs=1, steps=self.orders.steps)
@@ -101,12 +124,16 @@ def main() -> int:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--attempt", type=int)
     parser.add_argument("--device")
+    parser.add_argument("--source", type=int)
     parser.add_argument("id", type=int)
     arguments = parser.parse_args()
     folder = Home(arguments.home).run(arguments.id)
     orders = Orders(**json.loads(json.loads(folder.config.read_text())["run"]["name"] or "{}"))
     if orders.say:
         sys.stdout.write(orders.say + "\n")
+    for _ in range(orders.flood):
+        sys.stdout.write("x" * ((1 << 20) - 1) + "\n")
+    sys.stdout.flush()
     with hold_lock(folder.lock), EventWriter(folder.events(arguments.attempt)) as writer:
         if orders.grandchild:
             subprocess.Popen(["sleep", "600"], start_new_session=True)

@@ -13,8 +13,9 @@ from typing import Annotated
 
 import typer
 
-from ccafl.cli import adding, looking, queue, setup
+from ccafl.cli import adding, looking, queue, removing, setup
 from ccafl.cli.check import check
+from ccafl.cli.doctor import doctor
 from ccafl.cli.options import HomeOption
 from ccafl.cli.output import fail
 from ccafl.errors import CcaflError, ConfigError
@@ -33,9 +34,12 @@ app.command("run")(adding.run)
 app.add_typer(queue.app, name="queue")
 app.command("history")(looking.history)
 app.command("show")(looking.show)
+app.command("compare")(looking.compare)
 app.command("log")(looking.log)
+app.command("delete")(removing.delete)
 app.command("check")(check)
 app.command("config")(setup.config)
+app.command("doctor")(doctor)
 app.command("demo")(setup.demo)
 
 

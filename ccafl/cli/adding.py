@@ -1,62 +1,46 @@
-"""`ccafl run` and `ccafl queue add`: from options to a queued run, and following it."""
+"""`ccafl run` and `ccafl queue add`: from options to queued runs, and following one."""
 
 import signal
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ccafl.cli.device import choose_device, cpu_seconds, is_slow_on_cpu
+from ccafl.cli import orders
 from ccafl.cli.options import (
-    ConfigOption,
     DataOption,
+    FilesOption,
+    FromOption,
     GpuOption,
     HomeOption,
+    LayersOption,
     NameOption,
     NoteOption,
     PresetOption,
     SetOption,
+    StagesOption,
+    SweepOption,
     TagOption,
+    YesOption,
 )
-from ccafl.cli.output import note, progress_bar, terminal_width
+from ccafl.cli.output import confirm, note, terminal_width
+from ccafl.cli.serving import serve
+from ccafl.cli.sweeps import Variant, variants
 
 if TYPE_CHECKING:
-    from ccafl.config import RunConfig
-    from ccafl.datasets import Report
     from ccafl.paths import Home
 
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """A run as the options describe it."""
-
-    preset: str
-    data: Path | None
-    files: list[Path]
-    settings: list[str]
-    gpu: str | None
-    name: str
-    tags: list[str]
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ready:
-    """An order that was checked: its config with absolute paths, its data, its device."""
-
-    order: Order
-    config: "RunConfig"
-    report: "Report"
-    gpu: str
+UNASKED = 20  # runs that one command adds without asking
 
 
 def run(
-    preset: PresetOption = "default",
+    preset: PresetOption = None,
     data: DataOption = None,
-    config: ConfigOption = None,
+    config: LayersOption = None,
     settings: SetOption = None,
+    stages: StagesOption = None,
+    source: FromOption = None,
     gpu: GpuOption = None,
     name: NameOption = "",
     tag: TagOption = None,
@@ -75,153 +59,112 @@ def run(
     from ccafl.paths import find_home
 
     place = find_home(home)
-    order = Order(
+    order = orders.Order(
         preset=preset,
         data=data,
-        files=config or [],
-        settings=settings or [],
+        variants=[Variant(files=tuple(config or ()), settings=tuple(settings or ()))],
+        stages=stages,
+        source=source,
         gpu=gpu,
         name=name,
         tags=tag or [],
         text=text,
     )
-    ready = _check(order, place)
+    ready = orders.check(order, place)
+    orders.print_notes(ready)
     if not detach:
         raise typer.Exit(_queue_and_follow(ready, place))
-    run_id = _queue(ready, place)
+    (run_id,) = _queue(ready, place)
     print(run_id)
     note(f"run {run_id} is queued. ccafl queue: what it does   ccafl log {run_id} -f: its log")
 
 
 def add(
-    preset: PresetOption = "default",
+    preset: PresetOption = None,
     data: DataOption = None,
-    config: ConfigOption = None,
-    settings: SetOption = None,
+    config: FilesOption = None,
+    settings: SweepOption = None,
+    stages: StagesOption = None,
+    source: FromOption = None,
     gpu: GpuOption = None,
     name: NameOption = "",
     tag: TagOption = None,
     text: NoteOption = "",
+    yes: YesOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Queue a run and print its number.
+    """Queue one or more runs and print their numbers.
 
-    The options are those of `ccafl run`; nothing is followed.
+    Values separated by commas and several config files add a run for each combination, all of
+    them or none; more than 20 are confirmed first.
     """
-    run(preset, data, config, settings, gpu, name, tag, text, detach=True, home=home)
+    from ccafl.paths import find_home
+
+    place = find_home(home)
+    order = orders.Order(
+        preset=preset,
+        data=data,
+        variants=variants(config or [], settings or []),
+        stages=stages,
+        source=source,
+        gpu=gpu,
+        name=name,
+        tags=tag or [],
+        text=text,
+    )
+    ready = orders.check(order, place)
+    orders.print_notes(ready)
+    if len(ready) > 1:
+        _show_sweep(order.variants)
+    if len(ready) > UNASKED and not yes:
+        confirm(f"Add {len(ready):,} runs?", f"add {len(ready):,} runs")
+    for run_id in _queue(ready, place):
+        print(run_id)
 
 
-def _check(order: Order, home: "Home") -> Ready:
-    """Refuse what cannot run, before anything is written; draw the demo data if it is needed."""
-    from ccafl.datasets import examine
-    from ccafl.presets import resolve
+def _show_sweep(swept: Sequence[Variant]) -> None:
+    """The runs of a sweep as a table: a column per key."""
+    from ccafl.sentences import printable
+    from ccafl.tables import Table, as_text
 
-    config = resolve(order.preset, order.files, order.settings)
-    given = _given_root(order, config)
-    gpu = choose_device(order.gpu, order.preset, config)
-    root = given or _draw_demo(home, config.run.seed)
-    report = examine(root, config.data.layout)
-    report.usable()
-    ready = Ready(order=order, config=_complete(config, order, root), report=report, gpu=gpu)
-    _print_notes(ready)
-    return ready
+    keys = [key for key, _ in swept[0].differing]
+    rows = [[printable(value) for _, value in variant.differing] for variant in swept]
+    note(as_text(Table(keys, rows)))
 
 
-def _given_root(order: Order, config: "RunConfig") -> Path | None:
-    """The data folder that was given; None for a preset that draws its own."""
-    from ccafl.datasets import data_root
-    from ccafl.errors import ConfigError
-    from ccafl.presets import CPU_PRESETS
+def _queue(ready: Sequence[orders.Ready], home: "Home") -> list[int]:
+    from ccafl.store import NewRun, open_store
 
-    given = order.data or (Path(config.data.root) if config.data.root else None)
-    if given is not None:
-        return data_root(given)
-    if order.preset not in CPU_PRESETS:
-        raise ConfigError(
-            "No data folder is given. Pass --data DIR, the folder that holds bounding_box_train, "
-            "query and bounding_box_test, or try --preset demo, which draws a data set."
+    runs = [
+        NewRun(
+            config=run.config,
+            name=run.config.run.name,
+            note=run.text,
+            preset=run.preset,
+            dataset=run.report.usable().name,
+            gpu=run.gpu,
+            tags=run.tags,
+            source=run.source,
         )
-    return None
-
-
-def _draw_demo(home: "Home", seed: int) -> Path:
-    """The demo data set of a seed, drawn if this is the first run that needs it."""
-    from ccafl.demo import draw_dataset
-    from ccafl.errors import DatasetError
-    from ccafl.store.database import secure_folder
-
-    root = home.demo(seed)
-    if not root.is_dir():
-        secure_folder(home.root)
-        try:
-            with progress_bar("drawing the demo data set") as progress:
-                draw_dataset(root, seed=seed, progress=progress)
-        except DatasetError:
-            if not root.is_dir():  # else another client drew the same set at the same time
-                raise
-    return root
-
-
-def _complete(config: "RunConfig", order: Order, root: Path) -> "RunConfig":
-    from ccafl.errors import ConfigError
-
-    try:
-        return replace(
-            config,
-            run=replace(config.run, name=order.name or config.run.name),
-            data=replace(config.data, root=str(root)),
-        )
-    except ValueError as error:
-        raise ConfigError("--name or --data is longer than 4,096 characters.") from error
-
-
-def _print_notes(ready: Ready) -> None:
-    from ccafl.tables import duration
-
-    config = ready.config
-    note(ready.report.usable().summary())
-    for warning in ready.report.warnings:
-        note(f"warning: {warning}")
-    if ready.gpu == "cpu" and is_slow_on_cpu(config):
-        note(
-            f"warning: {config.model.backbone} on the CPU needs at least "
-            f"{duration(cpu_seconds(config))}."
-        )
-    for caution in config.cautions():
-        note(f"warning: {caution}")
-
-
-def _queue(ready: Ready, home: "Home") -> int:
-    from ccafl.store import open_store
-    from ccafl.supervisor import ensure_supervisor
-
-    ensure_supervisor(home)  # it creates the database
+        for run in ready
+    ]
+    serve(home)  # it creates the database
     with open_store(home) as store:
-        run_id = store.add_run(
-            ready.config,
-            name=ready.config.run.name,
-            note=ready.order.text,
-            preset=ready.order.preset,
-            dataset=ready.report.usable().name,
-            gpu=ready.gpu,
-            tags=ready.order.tags,
-        )
-    ensure_supervisor(home)  # an idle one may have left in between
-    return run_id
+        run_ids = store.add_runs(runs)
+    serve(home)  # an idle one may have left in between
+    return run_ids
 
 
-def _queue_and_follow(ready: Ready, home: "Home") -> int:
+def _queue_and_follow(ready: Sequence[orders.Ready], home: "Home") -> int:
     """Queue a run and show it until it ends; gives the exit code."""
     from ccafl.follow import LiveView, PlainView, Signals, closing_text, exit_code, follow
     from ccafl.store import open_store
-    from ccafl.supervisor import ensure_supervisor
 
     with Signals() as signals:  # from before the run is queued: no Ctrl-C is lost
-        run_id = _queue(ready, home)
+        (run_id,) = _queue(ready, home)
         view = LiveView() if LiveView.fits() else PlainView(_print_line)
         with open_store(home) as store:
-            serve = partial(ensure_supervisor, home)
-            last = follow(store, run_id, view, signals, serve=serve)
+            last = follow(store, run_id, view, signals, serve=partial(serve, home))
     if last is not None:
         print(closing_text(last, terminal_width()), end="")
         return exit_code(last.run.state)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,17 +14,19 @@ _NAMES = re.compile(r"auto|cpu|\d{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
 _CPU_SECONDS_PER_IMAGE, _PIXELS = 0.2, 256 * 128
 
 
-def choose_device(asked: str | None, preset: str, config: "RunConfig") -> str:
-    """The device to ask the queue for: auto, cpu, an index or a UUID.
+def choose_device(
+    asked: str | None, preset: str, config: "RunConfig", read_gpus: "Callable[[], GpuAnswer]"
+) -> str:
+    """The device to ask the queue for: auto, cpu, an index or a UUID; may ask what GPUs there are.
 
     Raises:
         ConfigError: no such device, or the run would train on the CPU for days unasked.
     """
     from ccafl.errors import ConfigError
-    from ccafl.gpu import read_gpus
     from ccafl.presets import CPU_PRESETS
 
-    chosen = asked or ("cpu" if preset in CPU_PRESETS else "auto")
+    by_preset = "cpu" if preset in CPU_PRESETS else "auto"
+    chosen = by_preset if asked is None else asked
     if not _NAMES.fullmatch(chosen):
         raise ConfigError(
             f"--gpu {chosen!r} names no device. Give auto, cpu, an index, or a UUID as "

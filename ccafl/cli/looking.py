@@ -1,13 +1,18 @@
-"""`ccafl history`, `show` and `log`: what is known of past and present runs."""
+"""`ccafl history`, `show`, `compare` and `log`: what is known of past and present runs."""
 
 import sys
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ccafl.cli.options import HistoryFormat, HomeOption, ListFormat, RunArgument
+from ccafl.cli.options import HistoryFormat, HomeOption, ListFormat, RunArgument, RunsArgument
 from ccafl.cli.output import note, terminal_width
+
+if TYPE_CHECKING:
+    from ccafl.store import ReferenceRow
+    from ccafl.tables import Table
 
 LOG_POLL_S = 0.5
 
@@ -31,6 +36,10 @@ def history(
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many runs.")
     ] = None,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="List results that papers report, instead of runs."),
+    ] = False,
     form: HistoryFormat = "table",
     home: HomeOption = None,
 ) -> None:
@@ -41,24 +50,48 @@ def history(
     JSON and CSV give the metrics as fractions, the other forms in percent.
     """
     from ccafl import tables
+    from ccafl.errors import ConfigError
     from ccafl.paths import find_home
     from ccafl.store import open_store
 
     with open_store(find_home(home)) as store:
+        if published:
+            if tag is not None or sort != "ended":
+                raise ConfigError("--published takes no --tag and no --sort; it lists by mAP.")
+            _print_published(store.references(dataset)[:limit], form)
+            return
         runs = store.history(dataset=dataset, tag=tag, sort=sort, limit=limit)
     if not runs and form == "table":
         words = "No ended run matches." if dataset or tag else "No run has ended yet."
         print(f"{words} ccafl queue: what works   ccafl run --preset demo: a first run")
         return
-    table = tables.history_table(runs)
     texts = {
-        "table": lambda: tables.as_text(table, terminal_width()),
         "json": lambda: tables.as_json(tables.history_objects(runs)),
         "csv": lambda: tables.as_csv(tables.history_records(runs)),
-        "markdown": lambda: tables.as_markdown(table),
-        "latex": lambda: tables.as_latex(table),
     }
-    print(texts[form](), end="")
+    print(texts[form]() if form in texts else _draw(tables.history_table(runs), form), end="")
+
+
+def _print_published(references: "Sequence[ReferenceRow]", form: str) -> None:
+    from ccafl import tables
+
+    texts = {
+        "json": lambda: tables.as_json(tables.published_objects(references)),
+        "csv": lambda: tables.as_csv(tables.published_objects(references)),
+    }
+    note("Published results, as their sources print them; none was measured here.")
+    print(
+        texts[form]() if form in texts else _draw(tables.published_table(references), form), end=""
+    )
+
+
+def _draw(table: "Table", form: str) -> str:
+    """A table for people, in one of three forms."""
+    from ccafl import tables
+
+    if form == "markdown":
+        return tables.as_markdown(table)
+    return tables.as_latex(table) if form == "latex" else tables.as_text(table, terminal_width())
 
 
 def show(run_id: RunArgument, form: ListFormat = "table", home: HomeOption = None) -> None:
@@ -77,6 +110,31 @@ def show(run_id: RunArgument, form: ListFormat = "table", home: HomeOption = Non
         print(tables.as_json(overview.as_object(found)), end="")
     else:
         print(overview.as_text(found, terminal_width()), end="")
+
+
+def compare(
+    run_ids: RunsArgument,
+    form: ListFormat = "table",
+    home: HomeOption = None,
+) -> None:
+    """Show two or more runs side by side.
+
+    Their last and best results, and the settings in which they differ.
+    """
+    from ccafl import comparison, tables
+    from ccafl.errors import ConfigError
+    from ccafl.paths import find_home
+    from ccafl.store import open_store
+
+    chosen = list(dict.fromkeys(run_ids))
+    if len(chosen) < 2:
+        raise ConfigError("Name at least two runs: ccafl compare ID ID.")
+    with open_store(find_home(home)) as store:
+        runs = [store.run(run_id) for run_id in chosen]
+    if form == "json":
+        print(tables.as_json(comparison.as_object(runs)), end="")
+    else:
+        print(comparison.as_text(runs, terminal_width()), end="")
 
 
 def log(

@@ -25,8 +25,12 @@ HomeOption = Annotated[
     ),
 ]
 PresetOption = Annotated[
-    str,
-    typer.Option("--preset", metavar="PRESET", help="Settings to begin with; see ccafl config."),
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="PRESET",
+        help="Settings to begin with; see ccafl config. default if not given, or that of --from.",
+    ),
 ]
 DataOption = Annotated[
     Path | None,
@@ -37,9 +41,19 @@ DataOption = Annotated[
         "files. The presets demo and smoke draw a data set of their own if not given.",
     ),
 ]
-ConfigOption = Annotated[
+LayersOption = Annotated[
     list[Path] | None,
-    typer.Option("--config", metavar="FILE", help="TOML file of settings; may be repeated."),
+    typer.Option(
+        "--config", metavar="FILE", help="TOML file of settings; may be repeated, later files win."
+    ),
+]
+FilesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="TOML file of settings; several files, or a quoted pattern, add a run each.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -47,6 +61,33 @@ SetOption = Annotated[
         "--set", metavar="KEY=VALUE", help="One setting, after all files; may be repeated."
     ),
 ]
+SweepOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="One setting, after all files; may be repeated. Values separated by commas add a run "
+        "each.",
+    ),
+]
+StagesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stages",
+        metavar="STAGES",
+        help="Stages to train: neighbours of prompt,intra,inter. All if not given.",
+    ),
+]
+FromOption = Annotated[
+    int | None,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        min=1,
+        help="Run to take the earlier stages from; it may still be at work.",
+    ),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 GpuOption = Annotated[
     str | None,
     typer.Option(

@@ -45,3 +45,26 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=is_hidden) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def confirm(question: str, deed: str) -> None:
+    """Ask on the terminal; return when the answer is yes.
+
+    Args:
+        question: what is asked.
+        deed: the same as a verb with its object, for readers who cannot be asked.
+
+    Raises:
+        ConfigError: there is no terminal to ask on.
+        typer.Exit: the answer is no.
+    """
+    import typer
+
+    from ccafl.errors import ConfigError
+    from ccafl.sentences import printable
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigError(f"There is no terminal to ask on. Pass --yes to {deed}.")
+    if not typer.confirm(printable(question), err=True):
+        note("nothing was changed")
+        raise typer.Exit(1)

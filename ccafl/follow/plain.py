@@ -58,8 +58,10 @@ class PlainView:
     def _begin_stage(self, stage: str, snapshot: Snapshot) -> None:
         if stage != self._stage:
             self._stage = stage
-            epochs = next(s.epochs for s in snapshot.stages() if s.name == stage)
-            self.say(f"stage {stage}: {epochs} epochs")
+            # a stage that was taken from another run is evaluated here, and not trained
+            epochs = next((s.epochs for s in snapshot.stages() if s.name == stage), None)
+            if epochs is not None:
+                self.say(f"stage {stage}: {epochs} epochs")
 
 
 def evaluation_line(row: EvaluationRow) -> str:

@@ -4,10 +4,12 @@
 claimed run.
 """
 
+from ccafl.store.changes import NewRun
 from ccafl.store.rows import (
     CameraPairRow,
     EpochRow,
     EvaluationRow,
+    LeaseRow,
     LossRow,
     ReferenceRow,
     RunRow,
@@ -24,7 +26,9 @@ __all__ = [
     "CameraPairRow",
     "EpochRow",
     "EvaluationRow",
+    "LeaseRow",
     "LossRow",
+    "NewRun",
     "ReferenceRow",
     "RunRow",
     "State",

@@ -1,8 +1,9 @@
-"""The few writes a client makes: add a run, ask for its end."""
+"""Adding runs and asking for their end."""
 
 import re
 import secrets
 import shutil
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -11,50 +12,49 @@ from sqlmodel import Session
 
 from ccafl.config import RunConfig, to_json
 from ccafl.errors import ConfigError, StoreError
-from ccafl.paths import Home, RunFolder, replace_text
+from ccafl.paths import Home, RunFolder, write_new
 from ccafl.store.queries import RUN, unknown_run
+from ccafl.store.records import describe, write_record
 from ccafl.store.states import ACTIVE
 from ccafl.store.tables import Run, Tag
 
 _DEVICE = re.compile(r"auto|cpu|\d{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a user asks to be trained; the fields of `Store.add_run`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewRun:
+    """What a user asks to be trained; the fields are those of `Store.add_run`."""
 
     config: RunConfig
-    name: str
-    note: str
-    preset: str
-    dataset: str
-    gpu: str
-    tags: tuple[str, ...]
+    name: str = ""
+    note: str = ""
+    preset: str = ""
+    dataset: str = ""
+    gpu: str = "auto"
+    tags: Sequence[str] = ()
+    source: int | None = None
 
 
-def add_run(
-    transaction: AbstractContextManager[Connection], home: Home, request: Request, now: float
-) -> int:
-    """Insert the row and write the folder; a failure, also of the commit, leaves neither."""
-    if not _DEVICE.fullmatch(request.gpu):
-        raise ConfigError(
-            f"--gpu {request.gpu!r} names no device. Give auto, cpu, an index, or a UUID "
-            "as `nvidia-smi -L` prints it."
-        )
-    config, folder = to_json(request.config), None
+def add_runs(
+    transaction: AbstractContextManager[Connection],
+    home: Home,
+    runs: Sequence[NewRun],
+    now: float,
+) -> list[int]:
+    """Insert the rows and write the folders; a failure, also of the commit, leaves nothing."""
+    for run in runs:
+        _check_device(run.gpu)
+    folders: list[RunFolder] = []
     try:
         with transaction as connection:
-            folder, run_id = _new_folder(connection, home)
-            replace_text(folder.config, config)
-            _insert(connection, run_id, request, config, now)
+            return [_add(connection, home, run, now, folders) for run in runs]
     except BaseException:
-        if folder is not None:
+        for folder in folders:
             shutil.rmtree(folder.root)
         raise
-    return run_id
 
 
-def cancel(connection: Connection, run_id: int, now: float) -> int:
+def cancel(connection: Connection, home: Home, run_id: int, now: float) -> int:
     """Cancel a queued run, or count one more request for a started one; gives the requests."""
     here = RUN.c.id == run_id
     withdrawn = connection.execute(
@@ -63,6 +63,7 @@ def cancel(connection: Connection, run_id: int, now: float) -> int:
         .values(state="cancelled", ended=now, exit_kind="cancelled", reason=None)
     )
     if withdrawn.rowcount == 1:
+        write_record(connection, home.run(run_id), run_id)
         return 0
     asked = connection.execute(
         update(RUN)
@@ -91,6 +92,41 @@ def announce_cancel(folder: RunFolder, run_id: int, requests: int) -> str:
     return f"Run {run_id} is killed; its newest complete checkpoint stays."
 
 
+def last_place(connection: Connection) -> int:
+    """The place of the run at the end of the queue; 0 when the queue is empty."""
+    last = connection.execute(select(func.max(RUN.c.place)).where(RUN.c.state == "queued"))
+    return last.scalar() or 0
+
+
+def _check_device(gpu: str) -> None:
+    if not _DEVICE.fullmatch(gpu):
+        raise ConfigError(
+            f"--gpu {gpu!r} names no device. Give auto, cpu, an index, or a UUID "
+            "as `nvidia-smi -L` prints it."
+        )
+
+
+def _add(
+    connection: Connection, home: Home, run: NewRun, now: float, folders: list[RunFolder]
+) -> int:
+    """Add one run; its folder joins `folders` as soon as it exists."""
+    config = to_json(run.config)
+    if run.source is not None and not _exists(connection, run.source):
+        raise unknown_run(run.source)
+    folder, run_id = _new_folder(connection, home)
+    folders.append(folder)
+    # not flushed one by one, which would take seconds for 100 runs: a power cut may also undo the
+    # transaction, and the supervisor writes the config again when it starts the run
+    write_new(folder.config, config)
+    _insert(connection, run_id, run, config, now)
+    write_new(folder.record, describe(connection, run_id))
+    return run_id
+
+
+def _exists(connection: Connection, run_id: int) -> bool:
+    return connection.execute(select(RUN.c.id).where(RUN.c.id == run_id)).first() is not None
+
+
 def _new_folder(connection: Connection, home: Home) -> tuple[RunFolder, int]:
     """A new folder and its number, above every number ever given in this database.
 
@@ -110,24 +146,24 @@ def _new_folder(connection: Connection, home: Home) -> tuple[RunFolder, int]:
             return folder, run_id
 
 
-def _insert(connection: Connection, run_id: int, request: Request, config: str, now: float) -> None:
-    last = connection.execute(select(func.max(RUN.c.place)).where(RUN.c.state == "queued"))
-    seed = request.config.run.seed
+def _insert(connection: Connection, run_id: int, run: NewRun, config: str, now: float) -> None:
+    seed = run.config.run.seed
     with Session(connection) as session:
         session.add(
             Run(
                 id=run_id,
-                name=request.name or f"{request.preset or request.dataset or 'run'} seed {seed}",
-                note=request.note,
-                preset=request.preset,
-                dataset=request.dataset,
-                gpu=request.gpu,
-                place=(last.scalar() or 0) + 1,
+                name=run.name or f"{run.preset or run.dataset or 'run'} seed {seed}",
+                note=run.note,
+                preset=run.preset,
+                dataset=run.dataset,
+                gpu=run.gpu,
+                source=run.source,
+                place=last_place(connection) + 1,
                 token=secrets.token_hex(16),
                 created=now,
                 config=config,
             )
         )
         session.flush()
-        session.add_all(Tag(run_id=run_id, tag=tag) for tag in dict.fromkeys(request.tags))
+        session.add_all(Tag(run_id=run_id, tag=tag) for tag in dict.fromkeys(run.tags))
         session.flush()

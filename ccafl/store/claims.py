@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
+from ccafl.store.again import FRESH
 from ccafl.store.queries import ATTEMPT, LEASE, RUN, SETTING, SUPERVISOR
 from ccafl.store.rows import SupervisorRow
 from ccafl.store.states import ACTIVE, ExitKind, State, check_transition
@@ -29,6 +30,40 @@ class ActiveRun:
     pid: int | None
     pid_start: int | None
     offset: int
+    source: int | None = None
+    start_over: bool = False
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The leases of the attempt."""
+        return tuple(self.gpu_uuid.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What decides whether a queued run can start now.
+
+    `gpu` is the device asked for, `source_state` the state of the run it starts from, and
+    `checkpoint_bytes` the size of its newest known checkpoint.
+    """
+
+    id: int
+    gpu: str
+    gpus: int
+    first_stage: str
+    source: int | None
+    source_state: State | None
+    checkpoint_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OldLease:
+    """A lease whose run ended and whose device was not given back yet."""
+
+    gpu_uuid: str
+    run_id: int
+    token: str
+    stuck: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +71,18 @@ class Requests:
     """What clients ask of the supervisor.
 
     `cancels` counts the requests per claimed run, `queue` holds number, device asked for and place
-    of each run that may start.
+    of each run that may start, `old_leases` what ended runs still hold.
     """
 
     cancels: Mapping[int, int]
     queue: tuple[tuple[int, str, int], ...]
     paused: bool
+    old_leases: tuple[OldLease, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A device that a run may have."""
+    """The devices that a run may have, with commas between."""
 
     gpu_uuid: str
 
@@ -58,8 +94,8 @@ class Waits:
     reason: str
 
 
-# from the device a run asked for and the leases (device -> run) to an answer
-Choice = Callable[[str, Mapping[str, int]], Granted | Waits]
+# from a queued run and the leases (device -> run) to an answer; asked in the order of the queue
+Choice = Callable[[Queued, Mapping[str, int]], Granted | Waits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +116,13 @@ _BETWEEN: Mapping[tuple[State, State], State] = {
 }
 
 
+_OLD_LEASES = (
+    select(LEASE.c.gpu_uuid, LEASE.c.run_id, RUN.c.token, LEASE.c.stuck)
+    .join(RUN, RUN.c.id == LEASE.c.run_id)
+    .where(LEASE.c.ended.is_not(None))
+)
+
+
 def move(
     connection: Connection, run_id: int, old: State, new: State, values: Mapping[str, object]
 ) -> bool:
@@ -95,21 +138,17 @@ def move(
 
 def claim(connection: Connection, choose: Choice, now: float) -> ActiveRun | None:
     """Give the first queued run that can start its lease, and tell the others why they wait."""
-    queued = connection.execute(
-        select(RUN.c.id, RUN.c.gpu, RUN.c.attempt, RUN.c.reason)
-        .where(RUN.c.state == "queued", RUN.c.hold == 0)
-        .order_by(RUN.c.place, RUN.c.id)
-    ).all()
     leases = {row.gpu_uuid: row.run_id for row in connection.execute(select(LEASE))}
     paused = connection.execute(select(SETTING.c.paused)).scalar_one()
     claimed = None
-    for row in queued:
-        answer = Waits("the queue is paused") if paused else choose(row.gpu, leases)
+    for *facts, attempt, old_reason in connection.execute(_select_queued()).all():
+        queued = Queued(*facts)
+        answer = Waits("the queue is paused") if paused else choose(queued, leases)
         if isinstance(answer, Waits):
-            _say_why(connection, row.id, row.reason, answer.reason)
+            _say_why(connection, queued.id, old_reason, answer.reason)
         elif claimed is None:
-            claimed = _take(connection, row.id, row.attempt + 1, answer.gpu_uuid, now)
-            leases[answer.gpu_uuid] = row.id
+            claimed = _take(connection, queued.id, attempt + 1, answer.gpu_uuid, now)
+            leases |= dict.fromkeys(claimed.devices, queued.id)
     return claimed
 
 
@@ -129,6 +168,7 @@ def requests(connection: Connection) -> Requests:
         cancels={row.id: row.cancel_requested for row in connection.execute(cancels)},
         queue=tuple((row.id, row.gpu, row.place) for row in connection.execute(queue)),
         paused=bool(connection.execute(select(SETTING.c.paused)).scalar_one()),
+        old_leases=tuple(OldLease(*row) for row in connection.execute(_OLD_LEASES)),
     )
 
 
@@ -142,15 +182,26 @@ def record_process(
     connection: Connection, run_id: int, host: str, boot_id: str, pid: int, pid_start: int
 ) -> bool:
     """Note the process of a starting run, which makes it a running one."""
-    known = {"host": host, "boot_id": boot_id, "pid": pid, "pid_start": pid_start}
+    known = {"host": host, "boot_id": boot_id, "pid": pid, "pid_start": pid_start, "start_over": 0}
     return move(connection, run_id, "starting", "running", known)
 
 
-def finish(connection: Connection, run: ActiveRun, ending: Ending, now: float) -> None:
-    """Record how an attempt ended and release its lease."""
-    old = connection.execute(select(RUN.c.state).where(RUN.c.id == run.id)).scalar_one()
+def finish(
+    connection: Connection, run: ActiveRun, ending: Ending, now: float, *, keep_lease: bool = False
+) -> bool:
+    """Record how an attempt ended and release its lease; False if somebody did so before.
+
+    A lost run whose end was asked for is a cancelled one. With `keep_lease` the lease stays until
+    the device is known to be free (`release`).
+    """
+    row = connection.execute(
+        select(RUN.c.state, RUN.c.cancel_requested).where(RUN.c.id == run.id)
+    ).one()
+    old: State = row.state
     if old not in ACTIVE:
-        return  # another supervisor, from before the lock file was deleted, was here first
+        return False  # another supervisor, from before the lock file was deleted, was here first
+    if ending.state == "lost" and row.cancel_requested:
+        ending = Ending("cancelled", "cancelled", ending.reason, ending.exit_code)
     between = _BETWEEN.get((old, ending.state))
     if between is not None:
         move(connection, run.id, old, between, {})
@@ -159,7 +210,27 @@ def finish(connection: Connection, run: ActiveRun, ending: Ending, now: float) -
     move(connection, run.id, between or old, ending.state, end | quiet | {"reason": ending.reason})
     this = (ATTEMPT.c.run_id == run.id, ATTEMPT.c.n == run.attempt)
     connection.execute(update(ATTEMPT).where(*this).values(end))
-    connection.execute(delete(LEASE).where(LEASE.c.run_id == run.id))
+    held = LEASE.c.run_id == run.id
+    if keep_lease:
+        connection.execute(update(LEASE).where(held).values(ended=now))
+    else:
+        connection.execute(delete(LEASE).where(held))
+    return True
+
+
+def release(connection: Connection, gpu_uuid: str) -> None:
+    """Give a device back."""
+    connection.execute(delete(LEASE).where(LEASE.c.gpu_uuid == gpu_uuid))
+
+
+def mark_stuck(connection: Connection, gpu_uuid: str) -> None:
+    """Note that a device was not given back for long."""
+    connection.execute(update(LEASE).where(LEASE.c.gpu_uuid == gpu_uuid).values(stuck=1))
+
+
+def warn(connection: Connection, run_id: int, warning: str) -> None:
+    """Show a warning on a run."""
+    connection.execute(update(RUN).where(RUN.c.id == run_id).values(warning=warning))
 
 
 def mark_damaged(connection: Connection, run: ActiveRun) -> None:
@@ -167,7 +238,7 @@ def mark_damaged(connection: Connection, run: ActiveRun) -> None:
     this = (ATTEMPT.c.run_id == run.id, ATTEMPT.c.n == run.attempt)
     connection.execute(update(ATTEMPT).where(*this).values(damaged=True))
     warning = f"events-{run.attempt}.jsonl was cut; losses may be missing from here on"
-    connection.execute(update(RUN).where(RUN.c.id == run.id).values(warning=warning))
+    warn(connection, run.id, warning)
 
 
 def register(connection: Connection, supervisor: SupervisorRow) -> None:
@@ -198,13 +269,12 @@ def retire(connection: Connection, supervisor: SupervisorRow) -> bool:
 def _take(
     connection: Connection, run_id: int, attempt: int, gpu_uuid: str, now: float
 ) -> ActiveRun:
-    fresh: dict[str, object] = dict.fromkeys(
-        ("ended", "reason", "exit_kind", "exit_code", "boot_id", "pid", "pid_start")
-    )
-    fresh |= {"attempt": attempt, "started": now, "cancel_requested": 0}
+    fresh = dict(FRESH) | dict.fromkeys(("boot_id", "pid", "pid_start"))
+    fresh |= {"attempt": attempt, "started": now}
     taken = move(connection, run_id, "queued", "starting", fresh)
     assert taken, "the write lock is held since the row was read"
-    connection.execute(insert(LEASE).values(gpu_uuid=gpu_uuid, run_id=run_id))
+    leases = [{"gpu_uuid": device, "run_id": run_id, "stuck": 0} for device in gpu_uuid.split(",")]
+    connection.execute(insert(LEASE), leases)
     connection.execute(
         insert(ATTEMPT).values(
             run_id=run_id,
@@ -236,4 +306,27 @@ def _select_active() -> Select[Any]:
         RUN.c.pid,
         RUN.c.pid_start,
         ATTEMPT.c.offset,
+        RUN.c.source,
+        RUN.c.start_over,
     ).join(ATTEMPT, (ATTEMPT.c.run_id == RUN.c.id) & (ATTEMPT.c.n == RUN.c.attempt))
+
+
+def _select_queued() -> Select[Any]:
+    """The fields of `Queued`, the attempts so far and the reason shown; in order of the queue."""
+    source = RUN.alias("source")
+    return (
+        select(
+            RUN.c.id,
+            RUN.c.gpu,
+            func.coalesce(func.json_extract(RUN.c.config, "$.run.gpus"), 1),
+            func.json_extract(RUN.c.config, "$.run.stages[0]"),
+            RUN.c.source,
+            source.c.state,
+            RUN.c.checkpoint_bytes,
+            RUN.c.attempt,
+            RUN.c.reason,
+        )
+        .outerjoin(source, source.c.id == RUN.c.source)
+        .where(RUN.c.state == "queued", RUN.c.hold == 0)
+        .order_by(RUN.c.place, RUN.c.id)
+    )

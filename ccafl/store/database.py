@@ -29,8 +29,11 @@ Mode = Literal["ro", "rw"]
 
 def connect(path: Path, mode: Mode, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """A bare connection to an existing file, without transactions that Python begins by itself."""
+    # A reader needs the file of shared memory beside the database and cannot make it in a folder
+    # that is read-only. Without a journal the database does not change and needs none.
+    alone = mode == "ro" and not os.access(path.parent, os.W_OK) and not _has_log(path)
     return sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}",
+        f"file:{quote(str(path))}?mode={mode}{'&immutable=1' if alone else ''}",
         uri=True,
         timeout=busy_s,
         isolation_level=None,
@@ -125,8 +128,29 @@ def create(path: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
 
 
-def update(path: Path) -> None:
-    """Bring an existing database to the newest schema version."""
+def backup(path: Path, target: Path) -> None:
+    """Write a compact copy of a database that others may use meanwhile."""
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    with replacing(target) as aside, translated(path), closing(connect(path, "ro")) as connection:
+        connection.execute("VACUUM INTO ?", (str(aside),))
+
+
+def checkpoint(path: Path) -> int:
+    """Move the write-ahead log into the database and empty it; gives the bytes it still has.
+
+    A reader that holds an old snapshot keeps it from being emptied.
+    """
+    with translated(path), closing(connect(path, "rw", busy_s=0.5)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    log = path.with_name(f"{path.name}-wal")
+    return log.stat().st_size if log.exists() else 0
+
+
+def update(path: Path, backups: Path) -> None:
+    """Bring an existing database to the newest schema version; a copy of the old one is kept."""
+    version = check(path)
+    if 0 < version < len(migrations()):
+        backup(path, backups / f"runs-v{version}.db")
     with translated(path), closing(connect(path, "rw")) as connection:
         migrate(connection, migrations())
 
@@ -184,6 +208,10 @@ def secure_folder(folder: Path) -> None:
         )
 
 
+def _has_log(path: Path) -> bool:
+    return path.with_name(f"{path.name}-wal").exists()
+
+
 def _raise_sentence(path: Path, found: sqlite3.Error, cause: Exception) -> None:
     name = getattr(found, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
@@ -205,5 +233,5 @@ def _raise_sentence(path: Path, found: sqlite3.Error, cause: Exception) -> None:
 def _damaged(path: Path, detail: str) -> StoreError:
     return StoreError(
         f"The database {str(path)!r} is damaged: {detail}. Nothing was changed. The runs are still "
-        f"in the folder {str(path.parent / 'runs')!r}; move the file away to begin a new one."
+        f"in the folder {str(path.parent / 'runs')!r}; `ccafl doctor` makes it again from them."
     )

@@ -148,10 +148,12 @@ def _progress(event: Event) -> dict[str, Any]:
             found["steps"] = event.steps
         case events.Resume():
             found |= {"step": event.step, "checkpoint": event.step or None}
+            if event.step == 0:
+                found["checkpoint_bytes"] = None
         case events.Stage():
             found |= {"stage": event.stage, "epoch": None, "step": event.step}
         case events.Loss() | events.Epoch() | events.Evaluation():
             found |= {"stage": event.stage, "epoch": event.epoch, "step": event.step}
         case events.Checkpoint():
-            found["checkpoint"] = event.step
+            found |= {"checkpoint": event.step, "checkpoint_bytes": event.bytes}
     return found

@@ -12,6 +12,7 @@ from ccafl.store.rows import (
     CameraPairRow,
     EpochRow,
     EvaluationRow,
+    LeaseRow,
     LossRow,
     ReferenceRow,
     RunRow,
@@ -27,7 +28,13 @@ LEASE, SUPERVISOR, SETTING = _TABLES["lease"], _TABLES["supervisor"], _TABLES["s
 
 _LAST, _BEST = EVALUATION.alias("last"), EVALUATION.alias("best")
 _EVALUATION_FIELDS = tuple(EvaluationRow.__dataclass_fields__)
-_HIDDEN = ("token", "boot_id", "pid_start", "launcher", "slurm_job")  # the supervisor's own
+# the supervisor's own
+_HIDDEN = frozenset(
+    (
+        *("token", "boot_id", "pid_start", "launcher", "slurm_job"),
+        *("start_over", "lost_in_row", "checkpoint_bytes"),
+    )
+)
 _RUN_FIELDS = tuple(column.name for column in RUN.c if column.name not in _HIDDEN)
 
 SORTS: Mapping[str, ColumnElement[Any]] = {
@@ -137,6 +144,12 @@ def references(connection: Connection, dataset: str | None) -> list[ReferenceRow
         query = query.where(REFERENCE.c.dataset == dataset)
     query = query.order_by(REFERENCE.c.dataset, REFERENCE.c.mean_ap.desc())
     return [ReferenceRow(**row) for row in connection.execute(query).mappings()]
+
+
+def leases(connection: Connection) -> list[LeaseRow]:
+    """Devices that runs hold."""
+    found = connection.execute(_select(LEASE, LeaseRow).order_by(LEASE.c.gpu_uuid)).mappings()
+    return [LeaseRow(**dict(row) | {"stuck": bool(row["stuck"])}) for row in found]
 
 
 def supervisor(connection: Connection) -> SupervisorRow | None:

@@ -165,3 +165,17 @@ class SupervisorRow:
     version: str
     started: float
     beat: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeaseRow:
+    """A device that a run holds; the CPU is the one named `cpu`.
+
+    It stays for a while after the run has ended (`ended`, unix seconds); `stuck` says that its
+    memory was not given back for long.
+    """
+
+    gpu_uuid: str
+    run_id: int
+    ended: float | None
+    stuck: bool

@@ -13,12 +13,14 @@ from sqlalchemy import Connection, Engine
 from ccafl.config import RunConfig
 from ccafl.errors import StoreError
 from ccafl.paths import Home
-from ccafl.store import changes, database, queries
+from ccafl.store import again, changes, database, order, queries, removal
+from ccafl.store.changes import NewRun
 from ccafl.store.queries import SORTS
 from ccafl.store.rows import (
     CameraPairRow,
     EpochRow,
     EvaluationRow,
+    LeaseRow,
     LossRow,
     ReferenceRow,
     RunRow,
@@ -42,7 +44,7 @@ def open_store(home: Home, *, create: bool = False) -> "Store":
     """
     if create:
         database.secure_folder(home.root)
-        _create(home.database)
+        _create(home)
     elif home.root.exists():
         database.secure_folder(home.root)
     return Store(home)
@@ -101,6 +103,7 @@ class Store:
         dataset: str = "",
         gpu: str = "auto",
         tags: Sequence[str] = (),
+        source: int | None = None,
     ) -> int:
         """Queue a run: its row and its folder with `config.json`, both or neither.
 
@@ -109,18 +112,39 @@ class Store:
             name: shown in lists; empty: made from preset and seed.
             note: free text.
             preset: name of the preset the config came from, empty if none.
-            dataset: name under which results are compared, such as market1501.
+            dataset: name under which results are compared, such as Market-1501.
             gpu: auto, cpu, an index of NVML, or a UUID.
             tags: words to find the run by.
+            source: the run of `--from`, whose prompts or intra stage it starts from; it need not
+                have ended.
 
         Returns:
             The number of the run.
 
         Raises:
             ConfigError: `gpu` names no device.
+            StoreError: there is no run `source`.
         """
-        request = changes.Request(config, name, note, preset, dataset, gpu, tuple(tags))
-        return changes.add_run(self.writing(), self.home, request, time.time())
+        run = NewRun(
+            config=config,
+            name=name,
+            note=note,
+            preset=preset,
+            dataset=dataset,
+            gpu=gpu,
+            tags=tags,
+            source=source,
+        )
+        return self.add_runs([run])[0]
+
+    def add_runs(self, runs: Sequence[NewRun]) -> list[int]:
+        """Queue runs in one transaction, in order: all of them or none; gives their numbers.
+
+        Raises:
+            ConfigError: a `gpu` names no device.
+            StoreError: a `source` does not exist.
+        """
+        return changes.add_runs(self.writing(), self.home, runs, time.time())
 
     def cancel(self, run_id: int) -> str:
         """Ask for the end of a run; the answer is a sentence for the user.
@@ -132,8 +156,112 @@ class Store:
             StoreError: there is no such run, or it ended already.
         """
         with self.writing() as connection:
-            requests = changes.cancel(connection, run_id, time.time())
+            requests = changes.cancel(connection, self.home, run_id, time.time())
         return changes.announce_cancel(self.home.run(run_id), run_id, requests)
+
+    def resume(self, run_id: int) -> str:
+        """Queue a failed, cancelled or lost run; it goes on from its newest checkpoint.
+
+        Without a checkpoint it starts from the beginning. The answer is a sentence for the user.
+
+        Raises:
+            StoreError: there is no such run, it has not ended, or it finished.
+        """
+        with self.writing() as connection:
+            return again.resume(connection, self.home, run_id)
+
+    def retry(self, run_id: int) -> str:
+        """Queue a failed, cancelled or lost run from the start; ask the user before.
+
+        What it saved and recorded is replaced when the new attempt starts, not before. The answer
+        is a sentence for the user.
+
+        Raises:
+            StoreError: there is no such run, it has not ended, or it finished.
+        """
+        with self.writing() as connection:
+            return again.retry(connection, self.home, run_id)
+
+    def hold(self, run_id: int) -> str:
+        """Keep a queued run from starting; this and the next methods answer with a sentence.
+
+        Raises:
+            StoreError: there is no such run, or it is not queued.
+        """
+        with self.writing() as connection:
+            return order.hold(connection, run_id, True)
+
+    def release(self, run_id: int) -> str:
+        """Let a held run start when the queue comes to it."""
+        with self.writing() as connection:
+            return order.hold(connection, run_id, False)
+
+    def up(self, run_id: int) -> str:
+        """Move a queued run one place towards the front."""
+        return self._move(run_id, "up")
+
+    def down(self, run_id: int) -> str:
+        """Move a queued run one place towards the end."""
+        return self._move(run_id, "down")
+
+    def top(self, run_id: int) -> str:
+        """Make a queued run the first one."""
+        return self._move(run_id, "top")
+
+    def bottom(self, run_id: int) -> str:
+        """Make a queued run the last one."""
+        return self._move(run_id, "bottom")
+
+    def pause(self) -> str:
+        """Start no run until `unpause`; those that have started go on."""
+        with self.writing() as connection:
+            return order.pause(connection, True)
+
+    def unpause(self) -> str:
+        """Start runs again."""
+        with self.writing() as connection:
+            return order.pause(connection, False)
+
+    def paused(self) -> bool:
+        """Whether the queue is paused."""
+        with self.reading() as connection:
+            return order.paused(connection)
+
+    def set_tags(self, run_id: int, tags: Sequence[str]) -> str:
+        """Replace the tags of a run, whatever its state."""
+        with self.writing() as connection:
+            return order.set_tags(connection, run_id, tags)
+
+    def add_tag(self, run_id: int, tag: str) -> str:
+        """Put a tag on a run; nothing changes when it has it."""
+        with self.writing() as connection:
+            return order.add_tag(connection, run_id, tag)
+
+    def remove_tag(self, run_id: int, tag: str) -> str:
+        """Take a tag off a run; StoreError when it does not have it."""
+        with self.writing() as connection:
+            return order.remove_tag(connection, run_id, tag)
+
+    def set_note(self, run_id: int, text: str) -> str:
+        """Replace the note of a run, whatever its state."""
+        with self.writing() as connection:
+            return order.set_note(connection, run_id, text)
+
+    def size(self, run_id: int) -> int:
+        """Bytes of everything a run wrote, which is what `delete` gives back."""
+        with self.reading() as connection:
+            removal.check_known(connection, run_id)
+        return removal.size(self.home.run(run_id))
+
+    def delete(self, run_id: int) -> int:
+        """Remove an ended run with everything it wrote; gives the bytes. Ask the user before.
+
+        Raises:
+            StoreError: there is no such run, it has not ended, or others start from it.
+        """
+        with self.writing() as connection:
+            removal.delete_rows(connection, run_id)
+        return removal.delete_folder(self.home.run(run_id))
 
     def runs(
         self, states: Sequence[State] | None = None, *, limit: int | None = None
@@ -200,6 +328,11 @@ class Store:
         with self.reading() as connection:
             return queries.references(connection, dataset)
 
+    def leases(self) -> list[LeaseRow]:
+        """Devices that runs hold, also those that ended runs have not given back yet."""
+        with self.reading() as connection:
+            return queries.leases(connection)
+
     def supervisor(self) -> SupervisorRow | None:
         """The process that serves the queue or did so last, None if there never was one."""
         with self.reading() as connection:
@@ -234,6 +367,10 @@ class Store:
         with database.translated(self.home.database), self._open_writers().begin() as connection:
             yield connection
 
+    def _move(self, run_id: int, where: order.Move) -> str:
+        with self.writing() as connection:
+            return order.move(connection, run_id, where)
+
     def _open_readers(self) -> Engine:
         if self._readers is None:
             if not self.home.database.exists():
@@ -254,12 +391,13 @@ class Store:
         return self._writers
 
 
-def _create(path: Path) -> None:
+def _create(home: Home) -> None:
+    path = home.database
     if not path.exists():
         database.create(path)
     database.check(path)
     database.check_pages(path)
-    database.update(path)
+    database.update(path, home.backups)
 
 
 def _require_newest(path: Path) -> None:

@@ -32,6 +32,7 @@ class Run(SQLModel, table=True):
         _one_of("state", STATES),
         _one_of("exit_kind", EXIT_KINDS),
         CheckConstraint("hold IN (0, 1)"),
+        CheckConstraint("start_over IN (0, 1)"),
         CheckConstraint("json_valid(versions)"),
         CheckConstraint("json_valid(config)"),
         Index("run_state", "state", "place"),
@@ -50,6 +51,8 @@ class Run(SQLModel, table=True):
     state: str = Field(default="queued", sa_type=Text)
     place: int = Field(sa_type=Integer)
     hold: bool = Field(default=False, sa_type=Integer)
+    start_over: bool = Field(default=False, sa_type=Integer)  # drop what earlier attempts saved
+    lost_in_row: int = Field(default=0, sa_type=Integer)  # lost attempts since a checkpoint
     token: str = Field(sa_type=Text, unique=True)  # marks every process of the run
     created: float = Field(sa_type=REAL)
     started: float | None = Field(default=None, sa_type=REAL)
@@ -74,6 +77,7 @@ class Run(SQLModel, table=True):
     step: int = Field(default=0, sa_type=Integer)
     steps: int | None = Field(default=None, sa_type=Integer)
     checkpoint: int | None = Field(default=None, sa_type=Integer)  # step of the newest one
+    checkpoint_bytes: int | None = Field(default=None, sa_type=Integer)
     activity: str | None = Field(default=None, sa_type=Text)
     activity_done: int | None = Field(default=None, sa_type=Integer)
     activity_total: int | None = Field(default=None, sa_type=Integer)
@@ -93,7 +97,7 @@ class Attempt(SQLModel, table=True):
 
     run_id: int = _run_id()
     n: int = Field(sa_type=Integer, primary_key=True)
-    gpu_uuid: str = Field(sa_type=Text)  # the lease it held
+    gpu_uuid: str = Field(sa_type=Text)  # the leases it held, with commas between
     started: float = Field(sa_type=REAL)
     ended: float | None = Field(default=None, sa_type=REAL)
     exit_kind: str | None = Field(default=None, sa_type=Text)
@@ -105,13 +109,18 @@ class Attempt(SQLModel, table=True):
 
 
 class Lease(SQLModel, table=True):
-    """A device in use by a run; the CPU is the one named `cpu`."""
+    """A device in use by a run; the CPU is the one named `cpu`.
+
+    It outlives its run until the run's processes are gone and the device's memory is back.
+    """
 
     __tablename__: ClassVar[Any] = "lease"
-    __table_args__ = (KEYED,)
+    __table_args__ = (CheckConstraint("stuck IN (0, 1)"), KEYED)
 
     gpu_uuid: str = Field(sa_type=Text, primary_key=True)
     run_id: int = Field(sa_type=Integer, foreign_key="run.id", ondelete="RESTRICT")
+    ended: float | None = Field(default=None, sa_type=REAL)  # when its run ended
+    stuck: bool = Field(default=False, sa_type=Integer)  # not given back for long
 
 
 class Tag(SQLModel, table=True):

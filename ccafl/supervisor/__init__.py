@@ -4,7 +4,8 @@
 """
 
 from ccafl.supervisor.client import ensure_supervisor
-from ccafl.supervisor.loop import Pace, Supervisor
+from ccafl.supervisor.loop import Supervisor
+from ccafl.supervisor.pace import Pace
 from ccafl.supervisor.watch import Patience
 
 __all__ = ["Pace", "Patience", "Supervisor", "ensure_supervisor"]

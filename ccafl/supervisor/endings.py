@@ -1,5 +1,6 @@
 """How an attempt ended: its own result first, then its exit code, then what is missing."""
 
+import re
 import signal
 from pathlib import Path
 
@@ -10,6 +11,8 @@ _TAIL = 4096  # bytes of the console that are searched for its last line
 _LINE = 300  # characters of it that are kept
 _WRAPPED = {137: -9, 143: -15}  # how shells report a signal of their child
 _LOCK_BUSY = 75
+# how torchrun reports the process that broke first
+_RANK = re.compile(r"^\s*rank\s*: (\d+) .*\n\s*exitcode\s*: (-?\d+) ", re.MULTILINE)
 
 
 def classify(
@@ -44,14 +47,26 @@ def classify(
 
 
 def last_line(console: Path) -> str:
-    """The last line of a console that is not empty, cut to a length for lists."""
+    """The last line of a console that is not empty, cut to a length for lists.
+
+    Of several processes under torchrun: which one broke first, and how.
+    """
     try:
         with console.open("rb") as file:
             file.seek(max(0, console.stat().st_size - _TAIL))
-            lines = file.read().decode(errors="replace").split("\n")
+            text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
+    ranks = _RANK.findall(text)
+    if ranks:
+        rank, code = ranks[-1]
+        return f"rank {rank} {_how(int(code))}"
+    lines = text.split("\n")
     return next((line.strip()[:_LINE] for line in reversed(lines) if line.strip()), "")
+
+
+def _how(code: int) -> str:
+    return _signal_words(-code) if code < 0 else f"exit code {code}"
 
 
 def _from_result(result: Result, exit_code: int | None, cancelling: bool) -> Ending:

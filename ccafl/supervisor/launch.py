@@ -1,11 +1,13 @@
 """Starting the worker of a run: its command line, its environment, its folder."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from ccafl.paths import Home, replace_text
+from ccafl.paths import Home, RunFolder, replace_text
 from ccafl.store.claims import ActiveRun
 from ccafl.supervisor.process import TOKEN_NAME
 
@@ -30,15 +32,11 @@ _NEVER = ("TOKEN", "KEY", "SECRET", "PASSWORD")
 
 def worker_command(run: ActiveRun, home: Home, worker: Sequence[str] = WORKER) -> list[str]:
     """The command line that trains a run on the device it leases; the only place that knows it."""
+    source = () if run.source is None else ("--source", str(run.source))
     return [
-        sys.executable,
-        *worker,
-        "--home",
-        str(home.root),
-        "--attempt",
-        str(run.attempt),
-        "--device",
-        run.gpu_uuid,
+        *(sys.executable, *worker),
+        *("--home", str(home.root), "--attempt", str(run.attempt), "--device", run.gpu_uuid),
+        *source,
         str(run.id),
     ]
 
@@ -65,9 +63,7 @@ def launch(run: ActiveRun, home: Home, worker: Sequence[str]) -> subprocess.Pope
         OSError: it cannot be executed, or the folder cannot be written.
     """
     folder = home.run(run.id)
-    folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not folder.config.exists():  # the row is the truth; a client may have been killed
-        replace_text(folder.config, run.config)
+    _prepare(folder, run)
     environment = allowed_environment(os.environ) | {
         TOKEN_NAME: run.token,
         "CUDA_VISIBLE_DEVICES": "" if run.gpu_uuid == CPU else run.gpu_uuid,
@@ -86,3 +82,25 @@ def launch(run: ActiveRun, home: Home, worker: Sequence[str]) -> subprocess.Pope
         )
     finally:
         os.close(console)
+
+
+def _prepare(folder: RunFolder, run: ActiveRun) -> None:
+    """Make the folder ready for a new attempt: what earlier ones left must not mislead it."""
+    folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _text(folder.config) != run.config:  # the row is the truth; the file may be torn
+        replace_text(folder.config, run.config)
+    if folder.result.exists():
+        folder.result.replace(folder.old_result(run.attempt - 1))
+    folder.cancel.unlink(missing_ok=True)
+    if run.start_over:
+        for path in (folder.checkpoints, folder.intra_end, folder.best):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (folder.weights, folder.prompts, folder.model):
+            path.unlink(missing_ok=True)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None

@@ -6,7 +6,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 
@@ -14,28 +13,24 @@ import ccafl
 from ccafl.errors import StoreError
 from ccafl.events import read_result
 from ccafl.paths import Home
-from ccafl.store import SupervisorRow, claims, open_store
-from ccafl.store.claims import ActiveRun, Ending, Granted, Requests, Waits
-from ccafl.store.ingest import ingest
-from ccafl.supervisor import devices, endings, process
-from ccafl.supervisor.devices import GpuReader
+from ccafl.store import ENDED, SupervisorRow, again, claims, database, open_store
+from ccafl.store.claims import ActiveRun, Ending, Granted, Queued, Requests, Waits
+from ccafl.store.records import write_record
+from ccafl.supervisor import endings, process
+from ccafl.supervisor.devices import Allocator, GpuReader
+from ccafl.supervisor.giveback import GiveBack
+from ccafl.supervisor.intake import Intake
 from ccafl.supervisor.launch import CPU, WORKER, launch
+from ccafl.supervisor.notify import Notifier
+from ccafl.supervisor.pace import Pace
+from ccafl.supervisor.settings import read_settings
+from ccafl.supervisor.upkeep import Upkeep
+from ccafl.supervisor.waiting import reason_to_wait
 from ccafl.supervisor.watch import Patience, Watch
 
 logger = logging.getLogger(__name__)
 
 _NOTHING = Requests(cancels={}, queue=(), paused=False)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
-    """How often the supervisor does what, in seconds."""
-
-    tick_s: float = 0.25  # a step is in the database less than a second after it was made
-    beat_s: float = 5.0
-    idle_s: float = 600.0  # without a run, the supervisor leaves
-    lock_s: float = 60.0  # between two looks at the lock file
-    damaged_s: float = 300.0  # an event file may be shorter than known for this long (NFS)
 
 
 class Supervisor:
@@ -51,14 +46,22 @@ class Supervisor:
         worker: Sequence[str] = WORKER,
         pace: Pace | None = None,
         patience: Patience | None = None,
+        gpus: GpuReader | None = None,
     ) -> None:
         self._home = home
         self._worker = worker
-        self._pace = pace or Pace()
-        self._patience = patience or Patience()
+        settings = read_settings(home)
+        own = settings.supervisor
+        self._pace = pace or Pace(idle_s=own.idle_s)
+        self._patience = patience or Patience(save_s=own.save_s, term_s=own.term_s)
         self._store = open_store(home, create=True)
         self._own = _own_row()
-        self._gpus = GpuReader()
+        self._gpus = gpus or GpuReader()
+        self._allocator = Allocator(self._pace.overtake_s)
+        self._give_back = GiveBack(self._store, self._pace.give_back_s)
+        self._intake = Intake(self._store, self._pace)
+        self._upkeep = Upkeep(home, self._pace)
+        self._notifier = Notifier(settings.notify.command)
         self._watches: dict[int, Watch] = {}
         self._requests = _NOTHING
         self._version = -1
@@ -66,7 +69,7 @@ class Supervisor:
         self._leaving = False
         self._told: set[str] = set()
         self._lock_inode = home.lock.stat().st_ino
-        self._busy_at = self._beat_at = self._lock_at = time.monotonic()
+        self._busy_at = self._beat_at = self._lock_at = self._claimed_at = time.monotonic()
 
     def run(self) -> None:
         """Serve until the queue has been empty for a while, or SIGTERM; runs go on without us."""
@@ -81,6 +84,7 @@ class Supervisor:
                 self._try(self._tick, StoreError, OSError)
                 time.sleep(self._pace.tick_s)
             self._try(lambda: self._beat(0.0), StoreError)
+            self._try(lambda: _empty_log(self._home), StoreError, OSError)
         logger.info("supervisor leaves")
 
     def _leave(self, _: int, __: FrameType | None) -> None:
@@ -113,15 +117,23 @@ class Supervisor:
         served = [self._try(action, OSError) for action in serve]
         self._claim_if_due()
         self._leave_if_idle()
-        if all(served):
+        self._notifier.reap()
+        kept = self._try(lambda: self._upkeep(self._watches), OSError, StoreError)
+        if all(served) and kept:
             self._told.clear()
 
     def _claim_if_due(self) -> None:
-        if any(gpu != CPU for _, gpu, _ in self._requests.queue):
+        now = time.monotonic()
+        old_leases = self._requests.old_leases
+        if old_leases or any(gpu != CPU for _, gpu, _ in self._requests.queue):
             self._claim_due |= self._gpus.refresh()
+        if old_leases:
+            self._give_back(old_leases, self._gpus.answer(), now)
+        if self._requests.queue and now - self._claimed_at >= self._pace.look_s:
+            self._claim_due = True  # a file or room on the disk may be there now
         if self._claim_due and not self._leaving:
             self._claim()
-            self._claim_due = False
+            self._claim_due, self._claimed_at = False, now
 
     def _show_life(self) -> None:
         now = time.monotonic()
@@ -156,13 +168,13 @@ class Supervisor:
     def _serve(self, watch: Watch) -> None:
         if not watch.recorded:
             self._record(watch)
-        self._take_in(watch)
+        self._intake.take_in(watch)
         requests = self._requests.cancels.get(watch.run.id, 0)
         if requests and not watch.cancelling and watch.failure is None:
             self._begin_cancel(watch)
         if watch.cancelling:
             watch.stop(requests, self._patience)
-        if watch.is_over():
+        if watch.is_over(self._patience):
             self._end(watch)
 
     def _record(self, watch: Watch) -> None:
@@ -179,26 +191,6 @@ class Supervisor:
                 )
         watch.recorded = True
 
-    def _take_in(self, watch: Watch) -> bool:
-        """Take in the next events, at most 1 MiB; True if there were any."""
-        before = watch.offset
-        watch.offset = ingest(self._store, watch.run.id, watch.run.attempt, before)
-        if watch.offset == before:
-            self._look_for_damage(watch)
-        return watch.offset != before
-
-    def _look_for_damage(self, watch: Watch) -> None:
-        path = self._home.run(watch.run.id).events(watch.run.attempt)
-        now = time.monotonic()
-        if not path.exists() or path.stat().st_size >= watch.offset:
-            watch.short_since = None
-        elif watch.short_since is None:
-            watch.short_since = now
-        elif now - watch.short_since >= self._pace.damaged_s:
-            watch.short_since = float("inf")
-            with self._store.writing() as connection:
-                claims.mark_damaged(connection, watch.run)
-
     def _begin_cancel(self, watch: Watch) -> None:
         with self._store.writing() as connection:
             claims.begin_cancel(connection, watch.run.id)
@@ -207,7 +199,7 @@ class Supervisor:
         logger.info("run %d: cancel asked for", watch.run.id)
 
     def _end(self, watch: Watch) -> None:
-        while self._take_in(watch):
+        while self._intake.take_in(watch):
             pass
         run, folder = watch.run, self._home.run(watch.run.id)
         result = read_result(folder.result)
@@ -218,22 +210,38 @@ class Supervisor:
             memory_killed=process.memory_kills() > watch.memory_kills,
             last_line=endings.last_line(folder.console),
         )
-        with self._store.writing() as connection:
-            claims.finish(connection, run, ending, time.time())
+        self._record_end(watch, ending)
         del self._watches[run.id]
+        found = self._store.run(run.id)
+        if found.state in ENDED:  # and not queued again
+            self._notifier.tell(found)
         self._claim_due = True
         logger.info("run %d: %s (%s)", run.id, ending.state, ending.reason or ending.exit_kind)
 
+    def _record_end(self, watch: Watch, ending: Ending) -> None:
+        run, keep_lease = watch.run, watch.run.gpu_uuid != CPU or watch.leftover
+        with self._store.writing() as connection:
+            first = claims.finish(connection, run, ending, time.time(), keep_lease=keep_lease)
+            if first and ending.state == "lost" and not watch.leftover:
+                again.resume_lost(connection, run.id, run.attempt, self._pace.losses)
+            self._try(partial(write_record, connection, self._home.run(run.id), run.id), OSError)
+
     def _claim(self) -> None:
         while True:
+            self._allocator.begin()
             with self._store.writing() as connection:
                 run = claims.claim(connection, self._choose, time.time())
             if run is None:
                 return
             self._start(run)
 
-    def _choose(self, asked: str, leases: Mapping[str, int]) -> Granted | Waits:
-        return devices.choose(asked, leases, self._gpus.answer())
+    def _choose(self, run: Queued, leases: Mapping[str, int]) -> Granted | Waits:
+        reason = reason_to_wait(run, self._home)
+        if reason is not None:
+            return Waits(reason)
+        leaving = {lease.gpu_uuid: lease.stuck for lease in self._requests.old_leases}
+        answer = self._gpus.answer()
+        return self._allocator.choose(run, leases, answer, leaving, time.monotonic())
 
     def _start(self, run: ActiveRun) -> None:
         try:
@@ -256,6 +264,10 @@ class Supervisor:
             with self._store.writing() as connection:
                 self._leaving = claims.retire(connection, self._own)
             self._busy_at = now
+
+
+def _empty_log(home: Home) -> None:
+    database.checkpoint(home.database)
 
 
 def _own_row() -> SupervisorRow:

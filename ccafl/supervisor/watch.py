@@ -16,13 +16,15 @@ class Patience:
 
     save_s: float = 60.0  # from the request to SIGTERM: about three times a slow checkpoint
     term_s: float = 45.0  # from there to SIGKILL: torchrun itself gives its ranks 30 s
+    gone_s: float = 60.0  # a killed process may hang in the kernel for this long
 
 
 class Watch:
     """A run between its claim and its end.
 
     `child` is None for a run that an earlier supervisor started, `identity` is None until the
-    process of such a run is found. `offset` is how far its event file was taken in.
+    process of such a run is found. `offset` is how far its event file was taken in. `leftover`
+    says that processes of the run cannot be killed.
     """
 
     def __init__(self, run: ActiveRun, child: subprocess.Popen[bytes] | None = None) -> None:
@@ -33,30 +35,46 @@ class Watch:
         self.cancelling = run.state == "cancelling"
         self.memory_kills = process.memory_kills()
         self.short_since: float | None = None
+        self.heard_at = time.monotonic()
+        self.warned = False  # of its silence
+        self.leftover = False
+        self._gone_at: float | None = None
         self.failure: Ending | None = None  # known before anything was started
         self.identity = self._identify()
         self._interrupted_at: float | None = None
         self._terminated_at: float | None = None
 
-    def is_over(self) -> bool:
-        """Whether the last process of the run is gone; what outlives the head is killed."""
+    def is_over(self, patience: Patience) -> bool:
+        """Whether the last process of the run is gone; what outlives the head is killed.
+
+        A process that hangs in the kernel does not die even then; the run ends without it.
+        """
         if self.child is not None:
             head_lives = self.child.poll() is None
         else:
             head_lives = self.identity is not None and process.lives(self.identity)
-        return not head_lives and process.kill_members(self.run.token)
+        if head_lives:
+            return False
+        if process.kill_members(self.run.token):
+            return True
+        now = time.monotonic()
+        self._gone_at = self._gone_at or now
+        self.leftover = now - self._gone_at >= patience.gone_s
+        return self.leftover
 
     def stop(self, requests: int, patience: Patience) -> None:
         """Go on stopping the run: ask, demand, then kill; at once after a second request.
 
         One process is asked by a signal as well as by the file, which only interrupts a wait.
+        Several are not: a signal makes their launcher end them before they have saved.
         """
         now = time.monotonic()
         if requests > 1:
             process.kill_members(self.run.token)
         elif self._interrupted_at is None:
             self._interrupted_at = now
-            self._signal(signal.SIGINT)
+            if len(self.run.devices) == 1:
+                self._signal(signal.SIGINT)
         elif self._terminated_at is None:
             if now - self._interrupted_at >= patience.save_s:
                 self._terminated_at = now

@@ -1,6 +1,6 @@
 """One file of reference numbers, with a record of what a check did with each array."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,15 @@ class Archive:
     `reasons` says why keys of a pattern may be left out; leaving out another key is an error.
     """
 
-    def __init__(self, path: Path, reasons: Mapping[str, str]) -> None:
-        self.reasons = reasons
+    def __init__(
+        self,
+        path: Path,
+        reasons: Mapping[str, str],
+        *,
+        device: torch.device | None = None,
+        precisions: Sequence[str] = tuple(PRECISIONS),
+    ) -> None:
+        self.reasons, self.device, self._precisions = reasons, device, precisions
         with np.load(path, allow_pickle=False) as stored:
             self.arrays: dict[str, Array] = {key: stored[key] for key in stored.files}
         self.read: set[str] = set()
@@ -42,7 +49,7 @@ class Archive:
         return self.arrays[key]
 
     def tensor(self, key: str, dtype: torch.dtype | None = None) -> Tensor:
-        return torch.from_numpy(self.array(key).copy()).to(dtype)
+        return torch.from_numpy(self.array(key).copy()).to(self.device, dtype)
 
     def leaf(self, key: str, dtype: torch.dtype) -> Tensor:
         """An input that gathers gradient."""
@@ -52,7 +59,7 @@ class Archive:
         return float(self.array(key))
 
     def precisions(self) -> Iterator[tuple[str, torch.dtype]]:
-        yield from PRECISIONS.items()
+        yield from ((name, PRECISIONS[name]) for name in self._precisions)
 
     def compare(
         self,
@@ -74,7 +81,7 @@ class Archive:
         if actual is None:
             self.failures.append(f"{key}: the product has no such value")
             return
-        got = actual.detach().numpy() if isinstance(actual, Tensor) else np.asarray(actual)
+        got = actual.detach().cpu().numpy() if isinstance(actual, Tensor) else np.asarray(actual)
         stored, got = view(self.arrays[key]), view(got)
         if stored.shape != got.shape:
             self.failures.append(f"{key}: shape {got.shape}, stored {stored.shape}")
