@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ccafl.errors import CheckpointError
@@ -32,19 +32,25 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> int:
 
     Returns:
         Bytes written.
+
+    Raises:
+        OSError: the disk does not take it; nothing is left behind.
     """
     tensors: dict[str, Tensor] = {}
     plain = _strip(state, tensors)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True, mode=0o700)
-    with replacing(aside / _TENSORS) as path:
-        safetensors.torch.save_file(tensors, path)
-    with replacing(aside / _STATE) as path:
-        path.write_text(json.dumps({"format": FORMAT, "state": plain}), encoding="utf-8")
-    size = sum(path.stat().st_size for path in aside.iterdir())
-    aside.replace(folder)
-    flush(folder.parent)
+    try:
+        aside.mkdir(parents=True, mode=0o700)
+        with replacing(aside / _TENSORS) as path:
+            _write(tensors, path)
+        with replacing(aside / _STATE) as path:
+            path.write_text(json.dumps({"format": FORMAT, "state": plain}), encoding="utf-8")
+        size = sum(path.stat().st_size for path in aside.iterdir())
+        aside.replace(folder)
+        flush(folder.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return size
 
 
@@ -63,7 +69,7 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
                 f"ccafl reads {FORMAT}. Start the run again."
             )
         state: dict[str, Any] = _fill(saved["state"], tensors)
-    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CheckpointError(f"The checkpoint {str(folder)!r} is damaged: {error}.") from error
     return state
 
@@ -81,9 +87,20 @@ def link_checkpoint(folder: Path, target: Path) -> None:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as a safetensors file, as a whole."""
+    """Write tensors as a safetensors file, as a whole.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
     with replacing(path) as aside:
-        safetensors.torch.save_file({name: _plain(value) for name, value in tensors.items()}, aside)
+        _write({name: _plain(value) for name, value in tensors.items()}, aside)
+
+
+def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        safetensors.torch.save_file(tensors, path)
+    except SafetensorError as error:  # its own class for a full disk
+        raise OSError(str(error)) from error
 
 
 def _strip(value: Any, tensors: dict[str, Tensor]) -> Any:

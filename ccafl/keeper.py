@@ -20,6 +20,7 @@ from ccafl.stages import STAGES, AnyStage
 from ccafl.stages.training import Progress, Training
 
 SAVE_EVERY_S = 30.0  # at epoch ends; a stage's end is always saved
+RETRY_FOR_S, RETRY_EVERY_S = 600.0, 10.0  # while the disk is full
 _KEPT = 2
 _CHECKPOINTS, _SPARE = 3, 1 << 30  # room for two that are kept, one being written, and the rest
 
@@ -64,7 +65,7 @@ class Keeper:
             load_checkpoint(folder)
         except OSError as error:
             raise CheckpointError(
-                f"A checkpoint cannot be written to {str(folder.parent)!r}: {error.strerror}. Free "
+                f"A checkpoint cannot be written to {str(folder.parent)!r}: {error}. Free "
                 "the disk, or keep the state folder on another one with --home."
             ) from error
         finally:
@@ -79,14 +80,52 @@ class Keeper:
             )
 
     def save_if_due(self, stage: AnyStage, progress: Progress) -> None:
-        """Save at the end of a stage, and at the end of an epoch when the last save is old."""
-        last = progress.epoch == self._training.config.epochs(progress.stage)
-        old = time.monotonic() - self._saved_at >= SAVE_EVERY_S
-        if progress.epoch_end and (last or old):
+        """Save at the end of a stage, and at the end of an epoch when the last save is old.
+
+        In between, training does not stop for a full disk: the save is tried again later.
+        """
+        if not progress.epoch_end:
+            return
+        if progress.epoch == self._training.config.epochs(progress.stage):
             self.save(stage, progress)
+        elif time.monotonic() - self._saved_at >= SAVE_EVERY_S:
+            try:
+                self._save(stage, progress)
+            except OSError as error:
+                self._saved_at = time.monotonic()
+                self._reporter.warning(
+                    f"The checkpoint of step {progress.step} could not be written ({error}). "
+                    "Training goes on and the one before stays; free the disk."
+                )
 
     def save(self, stage: AnyStage, progress: Progress) -> None:
-        """Save the complete state after a step and drop all but the newest two."""
+        """Save the complete state after a step; a full disk is waited for.
+
+        Raises:
+            CheckpointError: it could not be written for ten minutes.
+        """
+        deadline, told = time.monotonic() + RETRY_FOR_S, False
+        while True:
+            try:
+                self._save(stage, progress)
+            except OSError as error:
+                self._complain(progress, error, deadline, told=told)
+                told = True
+                time.sleep(RETRY_EVERY_S)
+            else:
+                return
+
+    def _complain(self, progress: Progress, error: OSError, deadline: float, *, told: bool) -> None:
+        words = f"The checkpoint of step {progress.step} cannot be written ({error})"
+        if time.monotonic() >= deadline:
+            raise CheckpointError(
+                f"{words}. The one before is safe; free the disk and resume the run."
+            ) from error
+        if not told:
+            self._reporter.warning(f"{words}. It is tried again for ten minutes; free the disk.")
+
+    def _save(self, stage: AnyStage, progress: Progress) -> None:
+        """Save once and drop all but the newest two."""
         self._reporter.flush()
         self._reporter.fsync()
         started = time.monotonic()

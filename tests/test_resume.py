@@ -5,8 +5,10 @@ import os
 import re
 import shutil
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -14,7 +16,7 @@ import torch
 from workers import Worker, assert_same_weights, losses, work, written
 
 from ccafl import events, keeper, ranking
-from ccafl.checkpoint import load_checkpoint
+from ccafl.checkpoint import load_checkpoint, save_checkpoint
 from ccafl.config import STAGES, Stage
 from ccafl.events import read_result
 from ccafl.paths import RunFolder
@@ -113,6 +115,60 @@ def test_a_kill_during_an_evaluation_changes_nothing(
     worker = Worker(tmp_path, drawn_set)
     assert worker.run(target=dying_in_evaluation) == -signal.SIGKILL
     assert losses(worker.folder)[-1].stage == "inter"
+    assert worker.run(attempt=2) == 0
+    assert_same_run(worker, undisturbed)
+
+
+def disk_full_for_a_while(arguments: list[str], console: Path) -> None:
+    """A worker whose disk is full at the end of an epoch, and twice at the end of intra."""
+    keeper.SAVE_EVERY_S, keeper.RETRY_EVERY_S = 0.0, 0.01
+    whole, calls = save_checkpoint, [0]
+
+    def failing(folder: Path, state: Mapping[str, Any]) -> int:
+        calls[0] += 1
+        if calls[0] in (2, 4, 5):  # after the rehearsal: prompt 1; after prompt 2: intra twice
+            raise OSError("No space left on device")
+        return whole(folder, state)
+
+    vars(keeper)["save_checkpoint"] = failing
+    work(arguments, console)
+
+
+def test_fault_22_a_full_disk_is_waited_for_and_no_checkpoint_is_lost(
+    tmp_path: Path, drawn_set: Path, undisturbed: RunFolder
+) -> None:
+    worker = Worker(tmp_path, drawn_set, "intra.epochs=1", "inter.ical.window=[2, 4]")
+    assert worker.run(target=disk_full_for_a_while) == 0
+    told = [event.text for event in written(worker.folder) if isinstance(event, events.Warning)]
+    assert ["Training goes on" in text for text in told] == [True, False]
+    assert ["tried again for ten minutes" in text for text in told] == [False, True]
+    assert worker.folder.intra_end.is_dir()
+
+
+def disk_full_for_good(arguments: list[str], console: Path) -> None:
+    """A worker whose disk is full from the end of intra on."""
+    keeper.RETRY_FOR_S, keeper.RETRY_EVERY_S = 0.05, 0.01
+    whole = save_checkpoint
+
+    def failing(folder: Path, state: Mapping[str, Any]) -> int:
+        if state.get("stage") == "intra":
+            raise OSError("No space left on device")
+        return whole(folder, state)
+
+    vars(keeper)["save_checkpoint"] = failing
+    work(arguments, console)
+
+
+def test_fault_22_a_disk_that_stays_full_ends_the_run_and_keeps_the_checkpoint_before(
+    tmp_path: Path, drawn_set: Path, undisturbed: RunFolder
+) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    assert worker.run(target=disk_full_for_good) == 1
+    result = read_result(worker.folder.result)
+    assert result is not None
+    assert result.error is not None
+    assert "free the disk and resume the run" in result.error.message
+    shutil.rmtree(tmp_path / "cache")
     assert worker.run(attempt=2) == 0
     assert_same_run(worker, undisturbed)
 

@@ -80,7 +80,7 @@ def test_an_interrupt_saves_the_step_and_the_next_attempt_goes_on_from_it(
     assert_same_weights(worker.folder, finished)
 
 
-def test_a_broken_checkpoint_is_set_aside_and_the_one_before_is_used(
+def test_fault_31_a_broken_checkpoint_is_set_aside_and_the_one_before_is_used(
     tmp_path: Path, drawn_set: Path, finished: RunFolder
 ) -> None:
     worker = Worker(tmp_path, drawn_set)
@@ -133,7 +133,7 @@ def test_a_run_is_never_trained_twice_at_once(tmp_path: Path, drawn_set: Path) -
     assert not worker.folder.events(1).exists()
 
 
-def test_a_full_gpu_is_told_with_what_to_lower() -> None:
+def test_fault_35_a_full_gpu_is_told_with_what_to_lower() -> None:
     config = presets.resolve("demo")
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
     sentence = run.sentence(error, config)
