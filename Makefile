@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := ccafl tests bench docs
+SOURCES := ccafl tui tests bench docs
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check soak format docs clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/ccafl run --preset demo
@@ -21,6 +21,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports
 
+soak: $(VENV)/.installed-dev
+	$(BIN)/python bench/soak.py
+
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
@@ -28,6 +31,7 @@ format: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/build_config.py > docs/config.md
 	$(BIN)/python -m ccafl.store > runs.db.sql
+	$(BIN)/python docs/build_keys.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,128 @@
+"""The real program in a terminal, beside a run that does not notice it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from recorded import Recorded, recorded
+from toy_queue import ToyQueue, queue, wait_until
+
+__all__ = ["queue", "recorded"]
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
+ROOT = Path(__file__).parent.parent
+
+
+class Terminal:
+    """A tmux of our own with one window."""
+
+    def __init__(self, folder: Path) -> None:
+        self._name, self._folder = f"ccafl-{uuid.uuid4().hex[:8]}", folder
+
+    def start(self, home: Path, *options: str) -> None:
+        """Run the app in a shell that stays and shows its exit code."""
+        command = f"{sys.executable} -m tui.app --home {home} {' '.join(options)}"
+        script = self._folder / "start.sh"
+        script.write_text(f"cd {ROOT}\n{command}\necho ended with $?\nexec sh\n", encoding="utf-8")
+        self("new-session", "-d", "-x", "80", "-y", "24", f"sh {script}")
+
+    def __call__(self, *arguments: str) -> str:
+        command = ["tmux", "-L", self._name, "-f", "/dev/null", *arguments]
+        environment = os.environ | {"TERM": "xterm-256color"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        return done.stdout
+
+    def press(self, *keys: str) -> None:
+        """Send keys."""
+        self("send-keys", *keys)
+
+    def sees(self, *words: str) -> str:
+        """Wait until the screen shows all words."""
+
+        def look() -> str:
+            text = self("capture-pane", "-p")
+            return text if all(word in text for word in words) else ""
+
+        return wait_until(look)
+
+    def program(self) -> int:
+        """Process number of the app."""
+        shell = self("list-panes", "-F", "#{pane_pid}").strip()
+        children = Path(f"/proc/{shell}/task/{shell}/children")
+        return int(wait_until(lambda: children.read_text().split())[0])
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal that is closed afterwards."""
+    made = Terminal(tmp_path)
+    yield made
+    made("kill-server")
+
+
+def test_the_program_watches_a_run_and_leaves_it_alone(queue: ToyQueue, terminal: Terminal) -> None:
+    queue.serve()
+    run_id = queue.add(steps=100_000, delay_s=0.01)
+    worker = queue.wait_for(run_id, "running").pid
+    terminal.start(queue.home.root)
+    terminal.sees("[1 Queue 1]", "● running", "? keys")
+    terminal.press("2")
+    terminal.sees("[2 Live 1]", "[Losses]")
+    terminal("resize-window", "-x", "120", "-y", "36")
+    terminal.sees("[2 Live 1]", "[Losses]")
+    terminal("resize-window", "-x", "50", "-y", "12")
+    terminal.sees("50x12 is too small")
+    terminal("resize-window", "-x", "80", "-y", "24")
+    terminal.sees("[2 Live 1]")
+    terminal.press("q")
+    text = terminal.sees("ended with 0", "1 run goes on in the background.")
+    assert "[2 Live" not in text  # the alternate screen is left
+    terminal.press("echo works", "Enter")
+    terminal.sees("\nworks")
+    run = queue.store.run(run_id)
+    assert (run.state, run.pid, run.cancel_requested) == ("running", worker, 0)
+    assert queue.serving() == queue.supervisors[-1].pid
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["SIGTERM", "SIGHUP"]
+)
+def test_a_signal_ends_the_viewer_alone_and_restores_the_terminal(
+    recorded: Recorded, terminal: Terminal, number: signal.Signals, code: int
+) -> None:
+    run_id = recorded.start()
+    terminal.start(recorded.home.root, "--read-only")
+    terminal.sees("● running")
+    os.kill(terminal.program(), number)
+    text = terminal.sees(f"ended with {code}")
+    assert "Queue" not in text
+    terminal.press("echo works", "Enter")
+    terminal.sees("\nworks")
+    assert recorded.store.run(run_id).state == "running"
+
+
+def test_a_closed_terminal_leaves_no_process_behind(recorded: Recorded, terminal: Terminal) -> None:
+    recorded.start()
+    terminal.start(recorded.home.root, "--read-only")
+    terminal.sees("● running")
+    program = terminal.program()
+    terminal("kill-server")
+    wait_until(has_ended(program))
+
+
+def has_ended(pid: int) -> Callable[[], bool]:
+    """Asks whether a process is gone."""
+
+    def look() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
+    return look

@@ -1,0 +1,163 @@
+"""The queue pane: what waits and works, why, and the keys that change it."""
+
+import pytest
+from recorded import Recorded, recorded
+from tui_screen import LARGE, SMALL, Screen, opened, serving
+
+from ccafl.store import ACTIVE
+
+__all__ = ["recorded", "serving"]
+
+NASTY = "[red]x[/] [0] \x1b]52;c;aGk=\x07 \u202e" + "long " * 2000
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_runs_stand_in_order_with_the_sentence_why_they_wait(
+    recorded: Recorded, size: tuple[int, int]
+) -> None:
+    recorded.start(name="at work")
+    recorded.add(name="next one", settings=("run.seed=7",))
+    held = recorded.add(name="held one")
+    recorded.store.hold(held)
+    async with opened(recorded.home, size=size) as screen:
+        text = await screen.sees("● running", "○ queued", "‖ held")
+        assert text.index("at work") < text.index("next one") < text.index("held one")
+        await screen.press("j")
+        await screen.sees("differs from preset: run.seed 7", "the queue has not come to it yet")
+        await screen.press("j")
+        await screen.sees("waits: it is held until you release it")
+        await screen.press("k", "k")
+        await screen.sees("Run 1 is running")
+
+
+async def test_names_from_outside_appear_literally(recorded: Recorded) -> None:
+    recorded.add(name=NASTY, tags=("[b]t[/b]",))
+    async with opened(recorded.home, size=LARGE) as screen:
+        text = await screen.sees("[red]x[/] [0] \\x1b]52;c;aGk=\\x07 \\u202e", "[b]t[/b]")
+        assert "\x1b" not in text
+        await screen.press("x")
+        await screen.sees("Cancel run 1 [red]x[/]")
+
+
+async def test_cancelling_asks_and_only_y_does_it(recorded: Recorded) -> None:
+    run_id = recorded.add(name="doomed")
+    async with opened(recorded.home) as screen:
+        await screen.sees("doomed", "x cancel")
+        for answer in ("escape", "n"):
+            await screen.press("x")
+            await screen.sees("Cancel run 1 doomed?", "y cancel it")
+            await screen.press(answer)
+            await screen.misses("y cancel it")
+        assert recorded.store.run(run_id).state == "queued"
+        await screen.press("x", "y")
+        await screen.sees("Run 1 is cancelled; it had not started.", "No runs wait or work.")
+    assert recorded.store.run(run_id).state == "cancelled"
+
+
+async def test_a_second_cancel_says_that_it_kills(recorded: Recorded) -> None:
+    run_id = recorded.start()
+    recorded.store.cancel(run_id)
+    async with opened(recorded.home) as screen:
+        await screen.sees("x cancel")
+        await screen.press("x")
+        await screen.sees("killed at once")
+
+
+async def test_p_holds_and_releases(recorded: Recorded) -> None:
+    run_id = recorded.add()
+    async with opened(recorded.home) as screen:
+        await screen.sees("p hold")
+        await screen.press("p")
+        await screen.sees("‖ held", "Run 1 is held")
+        assert recorded.store.run(run_id).hold
+        await screen.press("p")
+        await screen.sees("○ queued", "Run 1 is released")
+
+
+async def test_places_change_and_the_highlight_stays_on_its_run(recorded: Recorded) -> None:
+    for name in ("one", "two", "three"):
+        recorded.add(name=name)
+    async with opened(recorded.home) as screen:
+        await screen.sees("three")
+        await screen.press("J", "J")
+        await in_order(screen, recorded, [2, 3, 1])
+        await screen.press("K")
+        await in_order(screen, recorded, [2, 1, 3])
+        await screen.press("T")
+        await in_order(screen, recorded, [1, 2, 3])
+        await screen.press("J")
+        await in_order(screen, recorded, [2, 1, 3])
+
+
+async def test_keys_act_on_all_marked_runs(recorded: Recorded) -> None:
+    for name in ("one", "two", "three"):
+        recorded.add(name=name)
+    async with opened(recorded.home) as screen:
+        await screen.sees("three")
+        await screen.press("j", "space", "space", "T")
+        await in_order(screen, recorded, [2, 3, 1])
+        await screen.press("p")
+        await screen.until(lambda: recorded.store.run(3).hold, "the marked run is held")
+        assert recorded.store.run(2).hold
+        assert not recorded.store.run(1).hold
+        await screen.press("x")
+        await screen.sees("Cancel runs 2, 3?")
+        await screen.press("escape", "escape", "g", "x")
+        await screen.sees("Cancel run 2 two?")  # esc took the marks away
+
+
+async def test_the_queue_is_paused_and_goes_on(recorded: Recorded) -> None:
+    recorded.add()
+    async with opened(recorded.home) as screen:
+        await screen.sees("○ queued")
+        await screen.press("P")
+        await screen.sees("queue paused", "The queue is paused")
+        await screen.press("P")
+        await screen.sees("The queue goes on.")
+        await screen.misses("queue paused,", "queue paused  ")
+    assert not recorded.store.paused()
+
+
+async def test_keys_move_through_a_long_list(recorded: Recorded) -> None:
+    for number in range(1, 41):
+        recorded.add(name=f"number {number}")
+    async with opened(recorded.home) as screen:
+        await screen.sees("number 1")
+        keys = {"G": 40, "g": 1, "end": 40, "home": 1, "down": 2, "up": 1, "j": 2, "k": 1}
+        for key, first in keys.items():
+            await screen.press(key)
+            await screen.sees(f"\n {first} number {first}   differs")
+        for down, up in (("ctrl+d", "ctrl+u"), ("pagedown", "pageup")):
+            await screen.press(down)
+            await screen.misses("\n 1 number 1   differs")
+            await screen.press(up)
+            await screen.sees("\n 1 number 1   differs")
+
+
+async def test_an_action_that_comes_too_late_says_so(recorded: Recorded) -> None:
+    run_id = recorded.add()
+    async with opened(recorded.home) as screen:
+        await screen.sees("○ queued")
+        await screen.press("x")
+        recorded.store.cancel(run_id)
+        await screen.press("y")
+        await screen.sees("Run 1 ended already (cancelled)")
+
+
+async def test_a_run_that_ends_is_said(recorded: Recorded) -> None:
+    run_id = recorded.start(name="at work")
+    async with opened(recorded.home) as screen:
+        await screen.sees("at work")
+        recorded.end(run_id, "failed", "out of luck")
+        await screen.sees("Run 1 failed before its first step: out of luck.", "3 History 1")
+
+
+async def in_order(screen: Screen, recorded: Recorded, run_ids: list[int]) -> None:
+    """Wait until database and screen show runs in this order."""
+
+    def look() -> bool:
+        ids = [run.id for run in recorded.store.runs((*ACTIVE, "queued"))]
+        table = screen.app.screen.query_one("#queue-table")
+        return ids == run_ids == [run.id for run in table.runs]  # type: ignore[attr-defined]
+
+    await screen.until(look, f"the order is {run_ids}")

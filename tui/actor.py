@@ -1,0 +1,110 @@
+"""A thread that does what the user asks for, one action after the other."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ccafl.errors import BusyError, CcaflError
+from tui.messages import Said
+
+if TYPE_CHECKING:
+    from textual.message import Message
+
+    from ccafl.paths import Home
+    from ccafl.store import Store
+
+PATIENCE_S = 30.0  # an action on a busy database is tried so long
+
+Act = Callable[["Store", int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    act: Act | None
+    run_ids: Sequence[int]
+    serve: bool
+
+
+class Actor(threading.Thread):
+    """Writes in one thread of its own, so that keys typed fast act in their order."""
+
+    def __init__(self, home: Home, post: Callable[[Message], object]) -> None:
+        super().__init__(name="actor", daemon=True)
+        self._home, self._post = home, post
+        self._orders: queue.Queue[_Order | None] = queue.Queue()
+        self._is_over = False
+
+    def do(self, act: Act, run_ids: Sequence[int], *, serve: bool = False) -> None:
+        """Do something to runs and post the sentences it gives.
+
+        Args:
+            act: gives the sentence for one run.
+            run_ids: the runs, in the order to act.
+            serve: whether somebody must serve the queue then.
+        """
+        self._orders.put(_Order(act, run_ids, serve))
+
+    def serve(self) -> None:
+        """Start a supervisor if none lives."""
+        self._orders.put(_Order(None, (), serve=True))
+
+    def stop(self) -> None:
+        """End the thread after the action at work."""
+        self._is_over = True
+        self._orders.put(None)
+
+    def run(self) -> None:
+        """Obey until told to stop."""
+        while (order := self._orders.get()) is not None:
+            for step in self._steps(order):
+                try:
+                    sentence = step()
+                except CcaflError as error:
+                    self._say(Said(str(error), is_error=True))
+                else:
+                    if sentence:
+                        self._say(Said(sentence))
+
+    def _say(self, message: Said) -> None:
+        if not self._is_over:
+            self._post(message)
+
+    def _steps(self, order: _Order) -> Iterator[Callable[[], str]]:
+        if order.act is not None:
+            for run_id in order.run_ids:
+                yield partial(self._try, order.act, run_id)
+        if order.serve:
+            yield partial(_ensure_served, self._home)
+
+    def _try(self, act: Act, run_id: int) -> str:
+        from ccafl.store import open_store
+
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                with open_store(self._home) as store:
+                    return act(store, run_id)
+            except BusyError as error:
+                if self._is_over or time.monotonic() > deadline:
+                    raise BusyError(f"Nothing was changed. {error}") from error
+
+
+def _ensure_served(home: Home) -> str:
+    """See to it that the queue is served, and say so if it was not before."""
+    from ccafl.store import open_store
+    from ccafl.supervisor import ensure_supervisor
+
+    with open_store(home) as store:
+        before = store.supervisor()
+    ensure_supervisor(home)
+    with open_store(home) as store:
+        after = store.supervisor()
+    if after is None or (before is not None and before.pid == after.pid):
+        return ""
+    return "Nobody served the queue; it is served from now on."

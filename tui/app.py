@@ -1,0 +1,46 @@
+"""`ccafl-tui`: the command line of the app; the app itself is loaded after it was read."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import ccafl
+from ccafl.paths import find_home
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Show the app until the user leaves it, then say what goes on without it."""
+    options = _parse(arguments)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+        sys.exit("ccafl-tui needs a terminal. ccafl queue and ccafl history print plain lines.")
+    from tui.program import CcaflApp
+
+    app = CcaflApp(find_home(options.home), read_only=options.read_only)
+    app.run(mouse=not options.no_mouse)
+    if app.farewell:
+        sys.stdout.write(f"{app.farewell}\n")
+    sys.exit(app.return_code or 0)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="ccafl-tui",
+        description="Watch, compare and steer runs. Quitting stops no run.",
+        epilog="Press ? in the app for the keys.",
+    )
+    parser.add_argument("--version", action="version", version=f"ccafl {ccafl.__version__}")
+    parser.add_argument(
+        "--home",
+        metavar="DIR",
+        type=Path,
+        help="state folder: $CCAFL_HOME if not given, else the user data folder",
+    )
+    parser.add_argument("--read-only", action="store_true", help="look only: no key changes a run")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Numbers behind a chart: where each step lies, the moving average, and as few points as show it.
+
+Numpy is loaded with the first chart, so nothing else may import this module at its top.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tui.series import StageSeries
+
+Floats = NDArray[np.float64]
+
+
+def positions(series: StageSeries) -> Floats:
+    """Each step on an axis of stage epochs: 0 is the beginning of the first, 1 its end."""
+    epochs, steps = np.array(series.epochs), np.array(series.steps, dtype=float)
+    _, first, counts = np.unique(epochs, return_index=True, return_counts=True)
+    begun = np.repeat(steps[first], counts)
+    ended = np.repeat(steps[first + counts - 1], counts)
+    length = max(float((ended - begun).max()) + 1, 1.0)
+    found: Floats = epochs - 1 + (steps - begun + 1) / length
+    return found
+
+
+def values(series: StageSeries, name: str) -> Floats:
+    """The values of a term; NaN where it was off or not finite."""
+    found = np.array([np.nan if value is None else value for value in series.terms[name]])
+    found[~np.isfinite(found)] = np.nan
+    return found
+
+
+def smooth(raw: Floats, weight: float) -> Floats:
+    """Debiased moving average; `weight` is that of the past. A constant stays constant."""
+    if weight == 0:
+        return raw
+    found, moving, share = np.full_like(raw, np.nan), 0.0, 0.0
+    for index, value in enumerate(raw.tolist()):
+        if not math.isnan(value):
+            moving = weight * moving + (1 - weight) * value
+            share = weight * share + (1 - weight)
+            found[index] = moving / share
+    return found
+
+
+def segments(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """The parts between gaps, so that no line joins what a gap separates."""
+    finite = np.isfinite(y)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], finite, [False])).astype(int)))
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        yield x[begin:end], y[begin:end]
+
+
+def thin(x: Floats, y: Floats, cells: int) -> tuple[Floats, Floats]:
+    """At most two points per cell, its lowest and its highest, so that no spike is lost."""
+    if len(x) <= 2 * cells:
+        return x, y
+    kept: list[int] = []
+    for part in np.array_split(np.arange(len(x)), cells):
+        low, high = part[np.argmin(y[part])], part[np.argmax(y[part])]
+        kept += sorted({int(low), int(high)})
+    return x[kept], y[kept]

@@ -1,0 +1,89 @@
+"""One run read again and again: its rows, its losses, its log."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ccafl.sentences import printable
+from tui.messages import RunRead, Settings
+from tui.series import Series
+
+if TYPE_CHECKING:
+    from ccafl.follow import Snapshot
+    from ccafl.store import ReferenceRow, RunRow, Store
+
+LOG_LINES = 5_000
+
+
+class Followed:
+    """Gives what is new of one run; each line and each row of losses is read once."""
+
+    def __init__(self, store: Store, run_id: int) -> None:
+        from ccafl.follow import LogTail, Watcher
+
+        self.run_id = run_id
+        self._store = store
+        self._watcher, self._series = Watcher(store, run_id), Series()
+        self._tail = LogTail(store.home.run(run_id).console)
+        self._version: int | None = None
+        self._snapshot: Snapshot | None = None
+        self._settings: Settings | None = None
+        self._published: ReferenceRow | None = None
+
+    def read(self, version: int) -> RunRead | None:
+        """What is new of the run since the last call; None if nothing is.
+
+        Args:
+            version: of the database; rows are read only when it has changed.
+
+        Raises:
+            StoreError: the run does not exist, or the database cannot be read.
+        """
+        from ccafl.store import ENDED
+
+        is_first, is_new = self._snapshot is None, version != self._version
+        snapshot = self._read_rows() if is_new else self._snapshot
+        assert snapshot is not None
+        lines = list(self._tail.read(is_complete=snapshot.run.state in ENDED))[-LOG_LINES:]
+        self._snapshot, self._version = snapshot, version
+        if not is_new and not lines:
+            return None
+        if self._settings is None:
+            self._settings = _settings(snapshot.run)
+            self._published = published_row(self._store, snapshot.run.dataset)
+        return RunRead(
+            snapshot=snapshot,
+            series=self._series.copy(),
+            settings=self._settings,
+            published=self._published,
+            lines=lines,
+            is_first=is_first,
+        )
+
+    def _read_rows(self) -> Snapshot:
+        snapshot = self._watcher.read()
+        rows = self._store.losses(self.run_id, after_step=self._series.last_step)
+        self._series.take(rows, snapshot.run.step)
+        return snapshot
+
+
+def published_row(store: Store, dataset: str) -> ReferenceRow | None:
+    """What the authors of CCAFL published on a data set."""
+    rows = store.references(dataset)
+    return next((row for row in rows if row.method == "CCAFL"), None)
+
+
+def _settings(run: RunRow) -> Settings:
+    from ccafl import overview
+
+    values, differing = overview.flatten_stored(run), overview.differences(run)
+    return Settings(
+        preset=run.preset or "default",
+        values={printable(key): _text(value) for key, value in values.items()},
+        differing={printable(key): _text(found["preset"]) for key, found in differing.items()},
+    )
+
+
+def _text(value: object) -> str:
+    return printable(json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,165 @@
+"""A thread that reads the database for the screen and posts what has changed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ccafl.errors import BusyError, CcaflError, StoreError
+from tui.following import Followed, published_row
+from tui.messages import (
+    ComparedRead,
+    Interest,
+    QueueRead,
+    RunGone,
+    Trouble,
+)
+
+if TYPE_CHECKING:
+    from textual.message import Message
+
+    from ccafl.paths import Home
+    from ccafl.store import Store
+
+PERIOD_S = 0.5
+SLOW_PERIOD_S = 5.0
+LIST_PERIOD_S = 1.0  # lists are read at most so often
+REFRESH_S = 10.0  # whether the supervisor lives changes without a write
+SERVED_S = 10.0
+
+
+class Reader(threading.Thread):
+    """Reads in one thread of its own, which dies with the process: a held lock delays no exit."""
+
+    def __init__(self, home: Home, post: Callable[[Message], object]) -> None:
+        super().__init__(name="reader", daemon=True)
+        self.is_slow = False
+        self._home, self._post = home, post
+        self._wake, self._is_over = threading.Event(), False
+        self._interest, self._is_anew = Interest(), False
+
+    def look(self, interest: Interest, *, anew: bool = False) -> None:
+        """Read what the screen shows from now on, at once; `anew`: also what it was told before."""
+        self._interest = interest
+        self._is_anew |= anew
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        self._is_over = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Read until told to stop; whatever the database does, go on."""
+        from ccafl.store import open_store
+
+        has_trouble = False
+        store: Store | None = None
+        while not self._is_over:
+            try:
+                if store is None:
+                    store = open_store(self._home)
+                    look = _Look(store, self._post)
+                if has_trouble or self._is_anew:
+                    self._is_anew = False
+                    look.forget()
+                look(self._interest)
+                if has_trouble:
+                    self._tell(Trouble(""))
+                has_trouble = False
+            except CcaflError as error:
+                has_trouble = True
+                self._tell(Trouble(str(error), isinstance(error, BusyError)))
+            except RuntimeError:  # the app's loop has ended
+                break
+            self._wake.wait(SLOW_PERIOD_S if self.is_slow else PERIOD_S)
+            self._wake.clear()
+        if store is not None:
+            store.close()
+
+    def _tell(self, message: Message) -> None:
+        if not self._is_over:
+            self._post(message)
+
+
+class _Look:
+    """One look after another at a database; posts what differs from the last."""
+
+    def __init__(self, store: Store, post: Callable[[Message], object]) -> None:
+        self._store, self._post = store, post
+        self.forget()
+
+    def forget(self) -> None:
+        """Read everything anew the next time."""
+        self._version, self._seen, self._read_at = -1, Interest(), 0.0
+        self._is_stale = True
+        self._followed: Followed | None = None
+
+    def __call__(self, interest: Interest) -> None:
+        version, now = self._store.data_version(), time.monotonic()
+        self._is_stale |= version != self._version or now - self._read_at > REFRESH_S
+        is_new, self._seen, self._version = interest != self._seen, interest, version
+        if is_new or (self._is_stale and now - self._read_at >= LIST_PERIOD_S):
+            self._is_stale, self._read_at = False, now
+            self._read_lists(interest)
+        self._follow(interest.run)
+
+    def _read_lists(self, interest: Interest) -> None:
+        self._post(_queue(self._store))
+        if interest.history is not None:
+            from tui.filters import read_history
+
+            self._post(read_history(self._store, interest.history))
+        if interest.compared:
+            self._post(_compared(self._store, interest.compared))
+
+    def _follow(self, run_id: int | None) -> None:
+        if run_id is None:
+            self._followed = None
+            return
+        if self._followed is None or self._followed.run_id != run_id:
+            self._followed = Followed(self._store, run_id)
+        try:
+            message = self._followed.read(self._version)
+        except BusyError:
+            raise
+        except StoreError as error:
+            self._post(RunGone(run_id, str(error)))
+            return
+        if message is not None:
+            self._post(message)
+
+
+def _queue(store: Store) -> QueueRead:
+    from sqlalchemy import func, select
+
+    from ccafl.store import ACTIVE, ENDED
+    from ccafl.store.queries import RUN
+
+    with store.reading() as connection:
+        counting = select(func.count()).where(RUN.c.state.in_(ENDED))
+        ended = int(connection.execute(counting).scalar_one())
+    return QueueRead(
+        runs=store.runs((*ACTIVE, "queued")),
+        ended=ended,
+        paused=store.paused(),
+        is_served=_is_served(store),
+    )
+
+
+def _is_served(store: Store) -> bool:
+    from ccafl.supervisor.process import Identity, lives
+
+    row = store.supervisor()
+    return (
+        row is not None
+        and abs(time.time() - row.beat) < SERVED_S
+        and lives(Identity(row.pid, row.pid_start, row.boot_id))
+    )
+
+
+def _compared(store: Store, run_ids: Sequence[int]) -> ComparedRead:
+    runs = [store.run(run_id) for run_id in run_ids]
+    return ComparedRead(runs, published_row(store, runs[0].dataset))

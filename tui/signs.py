@@ -1,0 +1,102 @@
+"""What the frame says: counts, badges, sentences; kept apart from the widgets that show it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ccafl.sentences import printable
+from tui.acting import ACTIVE
+from tui.frame import TALL, WIDE, Heading
+from tui.gpus import Strip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ccafl.store import RunRow
+    from tui.messages import QueueRead, Trouble
+
+BUSY_SHOWN_S = 3.0
+SAID_SHOWN_S, ERROR_SHOWN_S, MOST_SAID = 6.0, 12.0, 4
+
+
+class Signs:
+    """The newest news of everything that the frame shows."""
+
+    def __init__(self, *, read_only: bool) -> None:
+        self.queue: QueueRead | None = None
+        self.strip = Strip()
+        self._read_only = read_only
+        self._trouble: Trouble | None = None
+        self._trouble_since = 0.0
+        self._said: list[tuple[float, str]] = []
+
+    @property
+    def runs(self) -> Sequence[RunRow]:
+        """Runs that wait and work."""
+        return self.queue.runs if self.queue else ()
+
+    @property
+    def active(self) -> int:
+        """How many runs work."""
+        return sum(run.state in ACTIVE for run in self.runs)
+
+    @property
+    def needs_serving(self) -> bool:
+        """Whether a run works or could start, and nobody serves the queue."""
+        if self.queue is None or self.queue.is_served:
+            return False
+        paused = self.queue.paused
+        return any(run.state in ACTIVE or not (run.hold or paused) for run in self.runs)
+
+    def take_trouble(self, trouble: Trouble) -> None:
+        """Remember why the database cannot be read; an empty sentence when it can."""
+        if self._trouble is None:
+            self._trouble_since = time.monotonic()
+        self._trouble = trouble if trouble.sentence else None
+
+    def say(self, sentence: str, *, is_error: bool) -> None:
+        """Remember a sentence for some seconds."""
+        until = time.monotonic() + (ERROR_SHOWN_S if is_error else SAID_SHOWN_S)
+        self._said = [*self._said, (until, printable(sentence))][-MOST_SAID:]
+
+    def said(self) -> str:
+        """Sentences that are still to be read."""
+        return "\n".join(text for until, text in self._said if until > time.monotonic())
+
+    def problem(self) -> str:
+        """What is wrong with the database, unless it is only busy."""
+        if self._trouble is None or self._trouble.is_busy:
+            return ""
+        return printable(self._trouble.sentence)
+
+    def heading(self, pane: str, path: str, now: float) -> Heading:
+        """The title line."""
+        counts = (len(self.runs), self.active, self.queue.ended if self.queue else 0)
+        return Heading(counts=counts, pane=pane, path=path, badge=self._badge(), now=now)
+
+    def strip_text(self, width: int, height: int) -> str:
+        """The lines of the GPU strip."""
+        most = 8 if height >= TALL else 2 if height >= 24 and width >= 80 else 1
+        lines = self.strip.lines(self.runs, most, wide=width >= WIDE)
+        return "\n".join(f" {line}"[:width] for line in lines)
+
+    def farewell(self) -> str:
+        """What goes on when the viewer leaves; nothing if nothing does."""
+        if not self.active:
+            return ""
+        what = "1 run goes" if self.active == 1 else f"{self.active} runs go"
+        return f"{what} on in the background. ccafl-tui to look, ccafl queue to list."
+
+    def _badge(self) -> str:
+        badges = []
+        waited = time.monotonic() - self._trouble_since
+        if self._trouble is not None and self._trouble.is_busy and waited >= BUSY_SHOWN_S:
+            badges.append(f"database busy {waited:.0f} s")
+        if self.needs_serving:
+            badges.append("queue not served")
+        if self.queue is not None and self.queue.paused:
+            badges.append("queue paused")
+        if self._read_only:
+            badges.append("read-only")
+        return ", ".join(badges)
