@@ -7,6 +7,8 @@ from recorded import Recorded, epoch, evaluation, loss, recorded
 from textual.widgets import Log
 from tui_screen import LARGE, SMALL, opened, serving, training
 
+from tui.run_view import RunView
+
 __all__ = ["recorded", "serving", "training"]
 
 
@@ -178,3 +180,26 @@ async def test_a_silent_run_says_how_long(recorded: Recorded, training: int) -> 
         screen.app.clock = lambda: (recorded.store.run(training).last_event or 0) + 660
         await screen.press("2")
         await screen.sees("No progress for 11 m (last: epoch 2, step 25).")
+
+
+async def test_a_view_that_is_hidden_is_not_drawn_again_and_again(
+    recorded: Recorded, training: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[RunView] = []
+    whole = RunView._chart
+
+    def counted(view: RunView) -> object:
+        drawn.append(view)
+        return whole(view)
+
+    monkeypatch.setattr(RunView, "_chart", counted)
+    async with opened(recorded.home) as screen:
+        await screen.sees("● running")
+        await screen.press("enter")
+        await screen.sees("all terms", "⠒")
+        await screen.press("escape", "3")
+        await screen.sees("[3 History")
+        before = len(drawn)
+        for _ in range(50):
+            await screen.pilot.pause(0.01)
+        assert len(drawn) - before < 10
