@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from toy_queue import wait_until
 
 from ccafl.events import Exit, Failure, Result
 from ccafl.gpu import Gpu, GpuAnswer
 from ccafl.paths import Home
-from ccafl.store.claims import ActiveRun, Granted, Waits
+from ccafl.presets import resolve
+from ccafl.store import open_store
+from ccafl.store.claims import ActiveRun, Granted, OldLease, Waits
 from ccafl.supervisor import process
 from ccafl.supervisor.devices import GpuReader, choose
 from ccafl.supervisor.endings import classify, last_line
+from ccafl.supervisor.giveback import GiveBack
 from ccafl.supervisor.launch import allowed_environment, worker_command
 from ccafl.supervisor.process import Identity
 from ccafl.supervisor.watch import Patience, Watch
@@ -274,3 +278,19 @@ def test_fault_09_a_signal_for_a_dead_process_reaches_nobody() -> None:
         assert stranger.poll() is None
         process.send(found, signal.SIGKILL)
         assert stranger.wait(5) == -9
+
+
+def test_fault_38_an_answer_from_before_the_end_of_a_run_gives_no_card_back(tmp_path: Path) -> None:
+    with open_store(Home(tmp_path / "home"), create=True) as store:
+        run_id = store.add_run(resolve("demo"), gpu="0")
+        with store.writing() as connection:
+            values = {"id": run_id}
+            connection.execute(
+                text("INSERT INTO lease(gpu_uuid, run_id, stuck) VALUES ('G', :id, 0)"), values
+            )
+        old = [OldLease("G", run_id, "of nobody", stuck=False)]
+        free, give_back = GpuAnswer(gpus=(gpu(0, uuid="G"),)), GiveBack(store, 30.0)
+        give_back(old, free, asked_at=4.0, now=5.0)
+        assert [lease.gpu_uuid for lease in store.leases()] == ["G"]
+        give_back(old, free, asked_at=5.5, now=6.0)
+        assert store.leases() == []

@@ -103,7 +103,7 @@ class GpuReader:
         self._read, self._fresh_s = read, fresh_s
         self._thread: threading.Thread | None = None
         self._answer: GpuAnswer | None = None
-        self._read_at = 0.0
+        self._asked_at = self._read_at = 0.0
 
     def answer(self) -> GpuAnswer | None:
         """The newest answer, None if it is old."""
@@ -119,9 +119,15 @@ class GpuReader:
             self._thread.start()
         return arrived
 
+    @property
+    def asked_at(self) -> float:
+        """When the newest answer was asked for, monotonic; what it says is not older."""
+        return self._asked_at
+
     def _ask(self) -> None:
+        asked_at = time.monotonic()
         self._answer = self._read()
-        self._read_at = time.monotonic()
+        self._asked_at, self._read_at = asked_at, time.monotonic()
 
     def _age(self) -> float:
         return time.monotonic() - self._read_at if self._answer else float("inf")

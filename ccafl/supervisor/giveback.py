@@ -18,13 +18,32 @@ class GiveBack:
 
     def __init__(self, store: Store, patience_s: float) -> None:
         self._store, self._patience_s = store, patience_s
-        self._since: dict[str, float] = {}
+        self._seen: dict[str, float] = {}  # when the lease was first seen to be old
+        self._since: dict[str, float] = {}  # from when on it should have been free
 
-    def __call__(self, leases: Sequence[OldLease], answer: GpuAnswer | None, now: float) -> None:
-        """Look at every old lease; `answer` is None without a fresh one, `now` is monotonic."""
-        self._since = {lease.gpu_uuid: self._since.get(lease.gpu_uuid, now) for lease in leases}
+    def __call__(
+        self,
+        leases: Sequence[OldLease],
+        answer: GpuAnswer | None,
+        *,
+        asked_at: float,
+        now: float,
+    ) -> None:
+        """Look at every old lease.
+
+        Args:
+            leases: of runs that have ended.
+            answer: of NVML, None without a fresh one.
+            asked_at: when it was asked for, monotonic. One from before the end of a run says
+                nothing about the memory that the run has left.
+            now: monotonic.
+        """
+        first_seen = {lease.gpu_uuid: self._seen.get(lease.gpu_uuid, now) for lease in leases}
+        self._since = {uuid: self._since.get(uuid, seen) for uuid, seen in first_seen.items()}
+        self._seen = first_seen
         for lease in leases:
-            free = _is_free(lease, answer)
+            is_later = asked_at >= self._seen[lease.gpu_uuid]
+            free = _is_free(lease, answer if is_later else None)
             if free:
                 with self._store.writing() as connection:
                     claims.release(connection, lease.gpu_uuid)

@@ -128,7 +128,8 @@ class Supervisor:
         if old_leases or any(gpu != CPU for _, gpu, _ in self._requests.queue):
             self._claim_due |= self._gpus.refresh()
         if old_leases:
-            self._give_back(old_leases, self._gpus.answer(), now)
+            asked_at = self._gpus.asked_at  # read first: another answer may arrive in between
+            self._give_back(old_leases, self._gpus.answer(), asked_at=asked_at, now=now)
         if self._requests.queue and now - self._claimed_at >= self._pace.look_s:
             self._claim_due = True  # a file or room on the disk may be there now
         if self._claim_due and not self._leaving:
