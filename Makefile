@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := ccafl tui tests bench docs
 
-.PHONY: demo test check soak format docs clean
+.PHONY: demo test check soak format docs screenshots clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/ccafl run --preset demo
@@ -32,6 +32,9 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/build_config.py > docs/config.md
 	$(BIN)/python -m ccafl.store > runs.db.sql
 	$(BIN)/python docs/build_keys.py
+
+screenshots: $(VENV)/.installed-dev
+	$(BIN)/python docs/build_screenshots.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

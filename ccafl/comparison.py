@@ -1,20 +1,42 @@
-"""Runs side by side: the settings in which they differ, and their results."""
+"""Runs side by side: results with the distance to one of them, and the settings that differ."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from rich.cells import cell_len
+
+from ccafl.listings import Listing, record
 from ccafl.overview import flatten_stored
-from ccafl.sentences import printable, state
-from ccafl.store import RunRow
-from ccafl.tables import METRICS, NONE, Table, percent
+from ccafl.seeds import groups_listing
+from ccafl.sentences import printable
+from ccafl.store import ENDED, EvaluationRow, ReferenceRow, RunRow, Store
+from ccafl.store.queries import Which
+from ccafl.tables import GAP, METRICS, NONE, Table, best_rows, percent, shorten
 from ccafl.tables import as_text as table_text
 
-_NAME = "run.name"  # differs in every run and heads its column
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+UNFINISHED = "●"
+MOST_REFERENCES = 2
+NARROWEST_VALUE = 6
+MEASURED_FROM_BASE = ("mean_ap", "rank1")
+TITLES = {"last": "last evaluation", "best": "best on test"}
+_NAME = "run.name"  # differs in every run and heads its row
 
 
-def differences(runs: Sequence[RunRow]) -> dict[str, list[Any]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """What of a comparison is shown; `base` is the place of the run to measure from."""
+
+    base: int = 0
+    which: Which = "last"
+    all_settings: bool = False
+    by_seed: bool = False
+    references: Sequence[ReferenceRow] = ()
+
+
+def differences(runs: Sequence[RunRow], *, all_of_them: bool = False) -> dict[str, list[Any]]:
     """Key and value in each run of the settings that are not the same in all of them.
 
     The stored JSON is compared, so that runs of other versions can be shown as well; a setting
@@ -29,71 +51,155 @@ def differences(runs: Sequence[RunRow]) -> dict[str, list[Any]]:
     return {
         key: values
         for key, values in found.items()
-        if any(value != values[0] for value in values[1:])
+        if all_of_them or any(value != values[0] for value in values[1:])
     }
 
 
-def as_text(runs: Sequence[RunRow], width: int | None = None) -> str:
-    """Results, then settings, a column per run; with a width the tables are made to fit it."""
-    parts = [table_text(results_table(runs), width)]
-    datasets = {run.dataset for run in runs}
-    if len(datasets) > 1:
-        parts.append("These runs are on different data sets; their metrics do not compare.\n")
-    table = settings_table(runs)
-    if table.rows:
-        parts.append("settings that differ\n" + table_text(table, width))
-    else:
-        parts.append("settings: no difference\n")
-    return "\n".join(parts)
+def references(store: Store, dataset: str) -> list[ReferenceRow]:
+    """What CCAFL's authors published on a data set, and the best other method of its setting."""
+    found = store.references(dataset)
+    ours = [row for row in found if row.method == "CCAFL"]
+    others = [row for row in found if ours and row.setting == ours[0].setting and row not in ours]
+    return [*ours, *others][:MOST_REFERENCES]
+
+
+def problem(runs: Sequence[RunRow], which: Which) -> str:
+    """Why the metrics of runs do not compare; empty if they do."""
+    if len({run.dataset for run in runs}) > 1:
+        return "These runs are on different data sets; their metrics do not compare."
+    rows = [row for row in _evaluations(runs, which) if row]
+    if len({row.queries + row.left_out for row in rows}) > 1:
+        return "These runs were evaluated with different queries; their metrics do not compare."
+    return ""
+
+
+def as_text(runs: Sequence[RunRow], views: Sequence[View], width: int | None = None) -> str:
+    """Results in each view, then settings; with a width the tables are made to fit it."""
+    parts = [results_text(runs, view, width) for view in views]
+    return "\n".join([*parts, settings_text(runs, views[-1], width)])
+
+
+def results_text(runs: Sequence[RunRow], view: View, width: int | None = None) -> str:
+    """Title, table, and what its signs mean; groups of seeds instead of runs if asked for."""
+    if view.by_seed:
+        table = groups_listing(runs, LETTERS, view.which).table
+        legend = "mean ± standard deviation (n - 1) over runs that differ in nothing but the seed"
+        return f"{TITLES[view.which]}\n{table_text(table, width)}{legend}\n"
+    base = runs[view.base]
+    title = f"{TITLES[view.which]}   base {LETTERS[view.base]} run {base.id}"
+    warning = problem(runs, view.which)
+    table = results_table(runs, view)
+    starred = [
+        [f"*{cell}" if (line, column) in table.bold else cell for column, cell in enumerate(row)]
+        for line, row in enumerate(table.rows)
+    ]
+    signs = [] if warning else ["* best of these runs", "Δ points from the base"]
+    signs += [f"{UNFINISHED} has not finished"] * any(run.state not in ENDED for run in runs)
+    notes = [warning] * bool(warning) + ["   ".join(signs)] * bool(signs)
+    text = table_text(replace(table, rows=starred), width)
+    return f"{title}   {printable(base.dataset) or NONE}\n{text}" + "".join(f"{n}\n" for n in notes)
+
+
+def settings_text(runs: Sequence[RunRow], view: View, width: int | None = None) -> str:
+    """Settings that differ, or all, a column per run; with a width values are cut to fit it."""
+    table = settings_table(runs, all_of_them=view.all_settings)
+    if not table.rows:
+        return "settings: no difference\n"
+    title = "all settings" if view.all_settings else "settings that differ"
+    if width is not None:
+        keys = max(cell_len(row[0]) for row in table.rows)
+        room = max(NARROWEST_VALUE, (width - keys) // len(runs) - len(GAP))
+        rows = [[row[0], *(shorten(cell, room) for cell in row[1:])] for row in table.rows]
+        table = replace(table, rows=rows)
+    return f"{title}\n{table_text(table, width)}"
+
+
+def results_table(runs: Sequence[RunRow], view: View) -> Table:
+    """A row per run and per published result; the best of the runs is bold."""
+    heads = ["Name"]
+    for name, head in METRICS.items():
+        heads += [head, "Δ"] if name in MEASURED_FROM_BASE else [head]
+    rows, compares = _evaluations(runs, view.which), not problem(runs, view.which)
+    base = rows[view.base] if compares else None
+    table = [
+        [f"{letter} {run.id} {printable(run.name)}", *_cells(row, base), _place(run, row)]
+        for letter, run, row in zip(LETTERS, runs, rows, strict=False)
+    ]
+    table += [
+        [f"{printable(row.method)} published", *_cells(row, base), NONE]
+        for row in (view.references if compares else ())
+    ]
+    bold = {
+        (line, heads.index(head))
+        for name, head in METRICS.items()
+        for line in best_rows([getattr(row, name, None) for row in rows])
+        if compares
+    }
+    return Table([*heads, "Epoch"], table, bold=bold)
+
+
+def settings_table(runs: Sequence[RunRow], *, all_of_them: bool = False) -> Table:
+    """Settings, a column per run."""
+    rows = [
+        [printable(key), *map(_value, values)]
+        for key, values in differences(runs, all_of_them=all_of_them).items()
+    ]
+    heads = [f"{letter} {run.id}" for letter, run in zip(LETTERS, runs, strict=False)]
+    return Table(["Setting", *heads], rows)
+
+
+def listing(runs: Sequence[RunRow], view: View) -> Listing:
+    """Results in the forms of a file: runs, or groups of seeds, as the view shows them."""
+    if view.by_seed:
+        return groups_listing(runs, LETTERS, view.which)
+    records, table = [record(found) for found in _objects(runs)], results_table(runs, view)
+    return Listing(table, as_object(runs), records, table)
 
 
 def as_object(runs: Sequence[RunRow]) -> dict[str, Any]:
     """One object for programs; metrics are fractions, settings are listed in the order of runs."""
-    return {
-        "runs": [
-            {
-                "id": run.id,
-                "name": run.name,
-                "state": run.state,
-                "dataset": run.dataset,
-                "tags": list(run.tags),
-                "last": asdict(run.last) if run.last else None,
-                "best": asdict(run.best) if run.best else None,
-            }
-            for run in runs
-        ],
-        "differences": differences(runs),
-    }
+    return {"runs": _objects(runs), "differences": differences(runs)}
 
 
-def results_table(runs: Sequence[RunRow]) -> Table:
-    """Name, state, data set and metrics, a column per run."""
-    rows = [
-        ["name", *(printable(run.name) for run in runs)],
-        ["state", *(state(run) for run in runs)],
-        ["dataset", *(printable(run.dataset) or NONE for run in runs)],
+def _objects(runs: Sequence[RunRow]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": run.id,
+            "name": run.name,
+            "state": run.state,
+            "dataset": run.dataset,
+            "tags": list(run.tags),
+            "last": asdict(run.last) if run.last else None,
+            "best": asdict(run.best) if run.best else None,
+        }
+        for run in runs
     ]
-    for which in ("last", "best"):
-        evaluations = [getattr(run, which) for run in runs]
-        places = [f"{row.stage} {row.epoch}" if row else NONE for row in evaluations]
-        rows.append([f"{which} at", *places])
-        for name, head in METRICS.items():
-            values = [percent(getattr(row, name, None)) for row in evaluations]
-            rows.append([f"{head} {which}", *values])
-    return Table(_heads("Result", runs), rows)
 
 
-def settings_table(runs: Sequence[RunRow]) -> Table:
-    """Settings that differ, a column per run."""
-    rows = [
-        [printable(key), *(_value(value) for value in values)]
-        for key, values in differences(runs).items()
-    ]
-    return Table(_heads("Setting", runs), rows)
+def _evaluations(runs: Sequence[RunRow], which: Which) -> list[EvaluationRow | None]:
+    return [run.last if which == "last" else run.best for run in runs]
 
 
-def _heads(first: str, runs: Sequence[RunRow]) -> list[str]:
-    return [first, *(f"run {run.id}" for run in runs)]
+def _cells(row: EvaluationRow | ReferenceRow | None, base: EvaluationRow | None) -> list[str]:
+    cells = []
+    for name in METRICS:
+        share = getattr(row, name, None)
+        cells.append(percent(share))
+        if name in MEASURED_FROM_BASE:
+            cells.append(_distance(share, None if row is base else getattr(base, name, None)))
+    return cells
+
+
+def _distance(share: float | None, base: float | None) -> str:
+    if share is None or base is None:
+        return NONE
+    return f"{round(100 * (share - base), 1) + 0.0:+.1f}"  # adding zero leaves no -0.0
+
+
+def _place(run: RunRow, row: EvaluationRow | None) -> str:
+    """The epoch of inter, or stage and epoch; a sign while the run goes on."""
+    place = NONE if row is None else f"{'' if row.stage == 'inter' else f'{row.stage} '}{row.epoch}"
+    return place if run.state in ENDED else f"{place} {UNFINISHED}"
 
 
 def _value(value: Any) -> str:

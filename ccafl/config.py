@@ -53,6 +53,10 @@ class RunSection:
     gpus: Annotated[int, Field(strict=True, ge=1, le=64)] = Field(
         default=1, description="GPUs of the run; only 1 is built"
     )
+    hours: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] = Field(
+        default=0.0,
+        description="a longer attempt is cancelled with a checkpoint; 0: no limit; ours",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)

@@ -5,13 +5,16 @@ CcaflError
 ├── DatasetError      a data folder or one of its images
 ├── CheckpointError   weights or a checkpoint
 ├── StoreError        the state folder or the database of runs
-│   └── BusyError     somebody else holds a lock for longer than we wait
+│   ├── BusyError     somebody else holds a lock for longer than we wait
+│   └── OutdatedError the database is of an earlier version; the supervisor brings it up to date
 ├── WorkerError       a run that could not start or that broke
 │   └── NonFiniteLossError  a loss term became infinite or NaN
 └── (anything else is a programmer's mistake and keeps its traceback)
 
 Each message says what is wrong, where, and what to do next.
 """
+
+from pathlib import Path
 
 
 class CcaflError(Exception):
@@ -44,6 +47,14 @@ class BusyError(StoreError):
     """A lock is held by another process."""
 
     exit_code = 75
+
+
+class OutdatedError(StoreError):
+    """The database in `folder` has an older schema; serving the queue brings it up to date."""
+
+    def __init__(self, message: str, folder: Path) -> None:
+        super().__init__(message)
+        self.folder = folder
 
 
 class WorkerError(CcaflError):

@@ -105,6 +105,11 @@ class Home:
         return self.root / "settings.toml"
 
     @property
+    def viewer(self) -> Path:
+        """What the app remembers of how it was left, as JSON."""
+        return self.root / "tui.json"
+
+    @property
     def backups(self) -> Path:
         """Copies of the database, named by the day or by the schema version they hold."""
         return self.root / "backups"
@@ -118,6 +123,11 @@ class Home:
     def log(self) -> Path:
         """What the supervisor printed."""
         return self.root / "supervisor.log"
+
+    @property
+    def copied(self) -> Path:
+        """The newest text that the app copied and could not be sure of."""
+        return self.root / "copy.txt"
 
     @property
     def runs(self) -> Path:
@@ -134,9 +144,23 @@ class Home:
         """Learned prompts that other runs can use, one folder per entry."""
         return self.cache / "prompt"
 
+    @property
+    def opened(self) -> Path:
+        """Data folders whose images were all opened once, one file per state of a folder."""
+        return self.cache / "opened"
+
     def run(self, run_id: int) -> RunFolder:
         """Folder of a run; its name is the run's number, never text from a user."""
         return RunFolder(self.runs / str(run_id))
+
+    def doomed(self, run_id: int) -> Path:
+        """The name that the folder of a run has while it is deleted."""
+        return self.runs / f".{run_id}.deleted"
+
+    def all_doomed(self) -> list[tuple[int, Path]]:
+        """Runs whose deletion has begun, and their folders."""
+        found = self.runs.glob(".*.deleted") if self.runs.is_dir() else ()
+        return [(int(path.name.split(".")[1]), path) for path in found]
 
     def demo(self, seed: int) -> Path:
         """Where the demo data set of a seed is drawn once and kept."""

@@ -9,15 +9,15 @@ import io
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
 from ccafl.sentences import printable, progress, state, waits
-from ccafl.store.rows import CameraPairRow, EpochRow, EvaluationRow, ReferenceRow, RunRow
+from ccafl.store.rows import CameraPairRow, EpochRow, EvaluationRow, RunRow
 
 NONE = "-"
 GAP = "  "
@@ -29,7 +29,7 @@ METRICS = {
     "mean_inp": "mINP",
 }
 NARROWEST_NAME, NARROWEST_PROSE, FEWEST_COLUMNS = 14, 24, 2
-_NUMBER = re.compile(r"-|[+-]?[\d,]+(\.\d+)?")
+_NUMBER = re.compile(r"-|[+*-]?[\d,]+(\.\d+)?( ± \d+\.\d+)?")
 _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -43,75 +43,14 @@ _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
 class Table:
     """Heads and rows of printable cells; a newline in a head breaks it where there is room.
 
-    `ends_in_prose`: the last column holds sentences, which may be wrapped.
+    `ends_in_prose`: the last column holds sentences, which may be wrapped. `bold`: row and column
+    of cells that stand out where the form has bold letters.
     """
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     ends_in_prose: bool = False
-
-
-def history_table(runs: Iterable[RunRow]) -> Table:
-    """Ended runs with their last and their best evaluation."""
-    heads = ["ID", "Name", "State", "Dataset", "mAP\nlast", "Rank-1\nlast", "mAP\nbest"]
-    heads += ["Rank-1\nbest", "Last at", "Ended", "Tags"]
-    return Table(heads, [_history_cells(run) for run in runs])
-
-
-def history_objects(runs: Iterable[RunRow]) -> list[dict[str, Any]]:
-    """One object per run: the metrics of its last evaluation, and `best` beside them."""
-    return [
-        {
-            "id": run.id,
-            "name": run.name,
-            "state": run.state,
-            "dataset": run.dataset,
-            "tags": list(run.tags),
-            **_measures(run.last),
-            "best": _measures(run.best),
-            "preset": run.preset,
-            "note": run.note,
-            "reason": run.reason,
-            "config": json.loads(run.config),
-            "started": iso_time(run.started),
-            "ended": iso_time(run.ended),
-        }
-        for run in runs
-    ]
-
-
-def history_records(runs: Iterable[RunRow]) -> list[dict[str, Any]]:
-    """`history_objects` in one level, for CSV: tags joined by spaces, `best_...`, no config."""
-    records = []
-    for found in history_objects(runs):
-        best = {f"best_{name}": value for name, value in found.pop("best").items()}
-        del found["config"]
-        records.append(found | {"tags": " ".join(found["tags"])} | best)
-    return records
-
-
-def published_table(references: Iterable[ReferenceRow]) -> Table:
-    """Published results with what they were measured with, and where we read them."""
-    heads = ["Dataset", "Method", "Setting", "Backbone", "Input", "mAP", "Rank-1", "Rank-5"]
-    heads += ["Rank-10", "Venue", "Note", "Source"]
-    rows = []
-    for row in references:
-        texts = (row.dataset, row.method, row.setting, row.backbone, row.image_size)
-        metrics = (row.mean_ap, row.rank1, row.rank5, row.rank10)
-        ends = (row.venue, row.note, row.source)
-        rows.append(
-            [
-                *(printable(text) or NONE for text in texts),
-                *map(percent, metrics),
-                *(printable(text) or NONE for text in ends),
-            ]
-        )
-    return Table(heads, rows)
-
-
-def published_objects(references: Iterable[ReferenceRow]) -> list[dict[str, Any]]:
-    """One object per published result, marked as such; metrics are fractions."""
-    return [{"published": True} | asdict(row) for row in references]
+    bold: Collection[tuple[int, int]] = ()
 
 
 def queue_table(runs: Iterable[RunRow]) -> Table:
@@ -205,19 +144,25 @@ def as_text(table: Table, width: int | None = None) -> str:
 def as_markdown(table: Table) -> str:
     """A Markdown table."""
     rule = ["---:" if is_right else "---" for is_right in _numeric(table)]
-    rows = [[_one_line(head) for head in table.heads], rule, *table.rows]
-    return "".join(
-        "| " + " | ".join(_escape_markdown(cell) for cell in row) + " |\n" for row in rows
-    )
+    cells = _marked_up(table, _escape_markdown, "**{}**")
+    rows = [[_escape_markdown(_one_line(head)) for head in table.heads], rule, *cells]
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
 def as_latex(table: Table) -> str:
     """A LaTeX tabular; it needs the package booktabs."""
     columns = "".join("r" if is_right else "l" for is_right in _numeric(table))
-    rows = [" & ".join(map(_escape_latex, row)) + r" \\" for row in table.rows]
+    cells = _marked_up(table, _escape_latex, r"\textbf{{{}}}")
+    rows = [" & ".join(row) + r" \\" for row in cells]
     head = " & ".join(_escape_latex(_one_line(head)) for head in table.heads) + r" \\"
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def as_tabs(table: Table) -> str:
+    """Cells with tabs between them, which spreadsheets take when they are pasted."""
+    rows = [[_one_line(head) for head in table.heads], *table.rows]
+    return "".join("\t".join(row) + "\n" for row in rows)
 
 
 def as_csv(records: Sequence[Mapping[str, Any]]) -> str:
@@ -238,6 +183,18 @@ def as_json(value: Any) -> str:
 def percent(share: float | None) -> str:
     """`57.9` for 0.579."""
     return NONE if share is None else f"{100 * share:.1f}"
+
+
+def best_rows(shares: Sequence[float | None]) -> set[int]:
+    """Where the highest of several values stands; those that are printed alike share the place."""
+    printed = [None if share is None else round(100 * share, 1) for share in shares]
+    highest = max((value for value in printed if value is not None), default=None)
+    return {row for row, value in enumerate(printed) if value is not None and value == highest}
+
+
+def shorten(text: str, room: int) -> str:
+    """The text in at most so many cells; an ellipsis stands for what is cut off."""
+    return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 
 def duration(seconds: float) -> str:
@@ -273,27 +230,6 @@ def iso_time(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def _history_cells(run: RunRow) -> list[str]:
-    last, best = _measures(run.last), _measures(run.best)
-    return _printable(
-        str(run.id),
-        run.name,
-        run.state,
-        run.dataset or NONE,
-        percent(last["mean_ap"]),
-        percent(last["rank1"]),
-        percent(best["mean_ap"]),
-        percent(best["rank1"]),
-        f"{run.last.stage} {run.last.epoch}" if run.last else NONE,
-        local_time(run.ended),
-        " ".join(run.tags) or NONE,
-    )
-
-
-def _measures(row: EvaluationRow | None) -> dict[str, Any]:
-    return {name: getattr(row, name, None) for name in ("stage", "epoch", *METRICS)}
-
-
 def _doing(run: RunRow) -> str:
     return waits(run) if run.state == "queued" else progress(run) or "is being started"
 
@@ -324,12 +260,8 @@ def _shorten_names(table: Table, width: int) -> Table:
         return table
     column = table.heads.index("Name")
     room = max(NARROWEST_NAME, _widths(table)[column] - excess)
-    rows = [[*row[:column], _shorten(row[column], room), *row[column + 1 :]] for row in table.rows]
+    rows = [[*row[:column], shorten(row[column], room), *row[column + 1 :]] for row in table.rows]
     return Table(table.heads, rows, table.ends_in_prose)
-
-
-def _shorten(text: str, room: int) -> str:
-    return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 
 def _head_lines(table: Table) -> list[list[str]]:
@@ -374,6 +306,16 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
         blank = " " * (width - cell_len(cell))
         padded.append(blank + cell if is_right else cell + blank)
     return GAP.join(padded).rstrip() + "\n"
+
+
+def _marked_up(table: Table, escape: Callable[[str], str], bold: str) -> list[list[str]]:
+    return [
+        [
+            bold.format(escape(cell)) if (line, column) in table.bold else escape(cell)
+            for column, cell in enumerate(row)
+        ]
+        for line, row in enumerate(table.rows)
+    ]
 
 
 def _one_line(head: str) -> str:

@@ -76,7 +76,7 @@ def first_problem(root: Path, layout: LayoutChoice = "auto") -> str:
     report = examine(root, layout)
     with pytest.raises(DatasetError) as caught:
         scan(root, layout)
-    assert str(caught.value) == report.problems[0].message
+    assert str(caught.value).startswith(report.problems[0].message)
     assert all(problem.message.isprintable() for problem in report.problems)
     assert all(warning.isprintable() for warning in report.warnings)
     return report.problems[0].message

@@ -15,7 +15,7 @@ from ccafl.cli import app
 from ccafl.datasets import SPLITS
 from ccafl.errors import BusyError
 from ccafl.presets import PRESETS, resolve
-from ccafl.store import SORTS
+from ccafl.store import SORTS, database, open_store
 
 __all__ = ["ccafl", "past"]
 
@@ -174,3 +174,18 @@ def test_the_docs_name_no_command_that_does_not_exist() -> None:
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     titles = [line[4:].split("`")[0] for line in text.splitlines() if line.startswith("## `")]
     assert set(titles) == set(commands())
+
+
+def test_an_outdated_database_is_brought_up_to_date_before_a_command_reads_it(
+    ccafl: Terminal, past: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past.add(name="from before")
+    scripts = [*database.migrations(), "CREATE TABLE novelty (id INTEGER) STRICT;"]
+    monkeypatch.setattr("ccafl.store.database.migrations", lambda: scripts)
+    monkeypatch.setattr(
+        "ccafl.supervisor.ensure_supervisor", lambda home: open_store(home, create=True).close()
+    )
+    answer = ccafl("show", "1")
+    assert (answer.code, answer.err) == (0, "")
+    assert "from before" in answer.out
+    assert [file.name for file in past.home.backups.iterdir()] == ["runs-v1.db"]

@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal import PROGRAM, Terminal, ccafl, queue
+from recorded import Recorded
+from terminal import PROGRAM, Terminal, ccafl, past, queue
 from toy_queue import ToyQueue, wait_until
 
-from ccafl.cli.device import choose_device
-from ccafl.datasets import SPLITS
+from ccafl.datasets import SPLITS, check
 from ccafl.errors import ConfigError, DatasetError
 from ccafl.gpu import Gpu, GpuAnswer
+from ccafl.orders.device import choose_device
 from ccafl.paths import Home
 from ccafl.presets import resolve
 from ccafl.store import RunRow
 
-__all__ = ["ccafl", "queue"]
+__all__ = ["ccafl", "past", "queue"]
 
 NO_GPU = GpuAnswer(error="NVML Shared Library Not Found", absent=True)
 SMOKE = ("--preset", "smoke")
@@ -31,7 +32,21 @@ SMOKE = ("--preset", "smoke")
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a GPU."""
-    monkeypatch.setattr("ccafl.gpu.read_gpus", lambda: NO_GPU)
+    monkeypatch.setattr("ccafl.orders.order.read_gpus", lambda: NO_GPU)
+
+
+@pytest.fixture
+def opened_images(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The images that were opened, in this process."""
+    opened: list[Path] = []
+    look = check._look
+
+    def count(path: Path) -> object:
+        opened.append(path)
+        return look(path)
+
+    monkeypatch.setattr("ccafl.datasets.check._look", count)
+    return opened
 
 
 def toy(**orders: Any) -> tuple[str, ...]:
@@ -198,7 +213,7 @@ def test_the_demo_set_is_drawn_once(
         progress(1, 1)
         drawn.append(root)
 
-    monkeypatch.setattr("ccafl.demo.draw_dataset", draw)
+    monkeypatch.setattr("ccafl.orders.ready.draw_dataset", draw)
     queue.serve()
     for _ in range(2):
         assert ccafl("queue", "add", *toy(steps=1)).code == 0
@@ -213,7 +228,7 @@ def test_a_demo_set_drawn_by_another_client_meanwhile_is_used(
         shutil.copytree(drawn_set, root)
         raise DatasetError("in use")
 
-    monkeypatch.setattr("ccafl.demo.draw_dataset", draw)
+    monkeypatch.setattr("ccafl.orders.ready.draw_dataset", draw)
     queue.serve()
     assert ccafl("queue", "add", *toy(steps=1)).code == 0
 
@@ -244,7 +259,7 @@ def gpus(*uuids: str) -> GpuAnswer:
 def test_a_run_asks_for_a_device_that_there_is(
     monkeypatch: pytest.MonkeyPatch, asked: str, preset: str, answer: GpuAnswer, chosen: str
 ) -> None:
-    monkeypatch.setattr("ccafl.gpu.read_gpus", lambda: answer)
+    monkeypatch.setattr("ccafl.orders.order.read_gpus", lambda: answer)
     assert choose_device(asked, preset, resolve(preset), lambda: answer) == chosen
 
 
@@ -262,7 +277,7 @@ def test_a_run_asks_for_a_device_that_there_is(
 def test_a_device_that_there_is_not_is_refused(
     monkeypatch: pytest.MonkeyPatch, asked: str, preset: str, answer: GpuAnswer, words: str
 ) -> None:
-    monkeypatch.setattr("ccafl.gpu.read_gpus", lambda: answer)
+    monkeypatch.setattr("ccafl.orders.order.read_gpus", lambda: answer)
     with pytest.raises(ConfigError) as caught:
         choose_device(asked, preset, resolve(preset), lambda: answer)
     assert words in str(caught.value)
@@ -274,3 +289,36 @@ def test_a_large_backbone_in_a_cpu_preset_must_be_asked_for() -> None:
     with pytest.raises(ConfigError, match="needs at least"):
         choose_device(None, "demo", config, gpus)
     assert choose_device("cpu", "demo", config, gpus) == "cpu"
+
+
+def test_an_image_that_cannot_be_opened_is_refused_before_a_run_is_queued(
+    ccafl: Terminal, drawn_set: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(drawn_set, tmp_path / "cut"))
+    images = sorted((data / SPLITS["query"]).glob("*.jpg"))
+    whole = images[0].read_bytes()
+    images[0].write_bytes(whole[:300])
+    images[1].write_bytes(b"")
+    answer = ccafl("queue", "add", "--preset", "smoke", "--data", data)
+    assert answer.code == 2
+    assert answer.out == ""
+    assert f"{images[0].name}' is cut or damaged" in answer.err
+    assert "2 things are wrong" in answer.err
+    assert not ccafl.home.exists()
+
+
+def test_a_data_folder_is_opened_again_only_when_it_has_changed(
+    ccafl: Terminal, past: Recorded, drawn_set: Path, tmp_path: Path, opened_images: list[Path]
+) -> None:
+    data = Path(shutil.copytree(drawn_set, tmp_path / "data"))
+    one = next((data / SPLITS["train"]).glob("*.jpg"))
+    one.write_bytes(one.read_bytes())
+    add = ("queue", "add", "--preset", "smoke", "--data", data)
+    assert ccafl(*add, "--set", "run.seed=1,2").code == 0
+    count = len(opened_images)
+    assert count == len(set(opened_images)) > 0
+    assert ccafl(*add).code == 0
+    assert len(opened_images) == count
+    one.write_bytes(one.read_bytes() + b"\0")
+    assert ccafl(*add).code == 0
+    assert len(opened_images) == 2 * count

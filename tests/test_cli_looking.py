@@ -98,6 +98,9 @@ def test_history_filters_sorts_and_limits(ccafl: Terminal, past: Recorded) -> No
     assert listed("--sort", "mean_ap", "--limit", "1") == [2]
     assert listed("--dataset", "A", "--tag", "main") == [1]
     assert listed("--tag", "none") == []
+    assert listed("--where", "map>55 dataset:a") == [2]
+    assert listed("--where", "-tag:main", "--dataset", "A") == [2]
+    assert "No ended run matches." in ccafl("history", "--where", "id>9").out
     assert "No ended run matches." in ccafl("history", "--tag", "none").out
 
 
@@ -119,7 +122,7 @@ def test_published_results_are_listed_apart_with_where_they_come_from(
     assert ccafl("history", "--published", "--format", "markdown").out.startswith("| Dataset ")
 
 
-@pytest.mark.parametrize("option", [("--tag", "t"), ("--sort", "best")])
+@pytest.mark.parametrize("option", [("--tag", "t"), ("--sort", "best"), ("--where", "x")])
 def test_published_results_have_no_tags_and_one_order(
     ccafl: Terminal, option: tuple[str, str]
 ) -> None:
@@ -132,6 +135,12 @@ def test_an_unknown_sort_key_is_refused_with_the_known_ones(ccafl: Terminal) -> 
     answer = ccafl("history", "--sort", "map")
     assert answer.code == 2
     assert "mean_ap" in answer.err
+
+
+def test_a_word_that_says_too_little_is_refused(ccafl: Terminal) -> None:
+    answer = ccafl("history", "--where", "tag:main map>")
+    assert (answer.code, answer.out) == (2, "")
+    assert "'map>' needs a number, such as map>55." in answer.err
 
 
 def test_show_tells_everything_about_a_run(ccafl: Terminal, past: Recorded) -> None:
@@ -183,16 +192,55 @@ def test_compare_shows_results_and_differing_settings_side_by_side(
     ccafl: Terminal, past: Recorded
 ) -> None:
     past.finished(*EVALUATIONS, name="first")
-    past.finished(name="second", settings=("inter.ical.margin=0.3", "train.p=8"))
-    out = ccafl("compare", "1", "2").out
+    past.finished(evaluation("inter", 6, 234, 0.76), name="second", settings=("train.p=8",))
+    past.start(name="third", settings=("inter.ical.margin=0.3",))
+    out = ccafl("compare", "1", "2", "3").out
     cells = [re.split(r"\s{2,}", line) for line in out.splitlines()]
-    rows = {first: rest for first, *rest in cells}
-    assert rows["Result"] == rows["Setting"] == ["run 1", "run 2"]
-    assert (rows["mAP last"], rows["mAP best"]) == (["74.5", "-"], ["75.1", "-"])
-    assert rows["inter.ical.margin"] == ["0.7", "0.3"]
-    assert rows["train.p"] == ["16", "8"]
+    rows = [row for row in cells if row[0] in ("A 1 first", "B 2 second", "C 3 third")]
+    assert [row[1:5] for row in rows] == [
+        ["74.5", "-", "84.5", "-"],
+        ["*76.0", "+1.5", "*86.0", "+1.5"],
+        ["-", "-", "-", "-"],
+        ["75.1", "-", "85.1", "-"],
+        ["*76.0", "+0.9", "*86.0", "+0.9"],
+        ["-", "-", "-", "-"],
+    ]
+    assert rows[2][-1] == "- ●"
+    assert rows[3][-1] == "3"
+    assert "● has not finished" in out
+    settings = {first: rest for first, *rest in cells}
+    assert settings["Setting"] == ["A 1", "B 2", "C 3"]
+    assert settings["train.p"] == ["16", "8", "16"]
+    assert settings["inter.ical.margin"] == ["0.7", "0.7", "0.3"]
     assert "train.k" not in out
     assert "do not compare" not in out
+
+
+def test_compare_measures_what_was_published_and_never_marks_it(
+    ccafl: Terminal, past: Recorded
+) -> None:
+    past.finished(evaluation("inter", 6, 234, 0.579), dataset="MSMT17")
+    past.finished(evaluation("inter", 6, 234, 0.551), dataset="MSMT17")
+    out = ccafl("compare", "1", "2").out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["CCAFL", "published", "58.9", "+1.0"] in [line[:4] for line in lines]
+    assert ["CMT", "published", "51.3", "-6.6"] in [line[:4] for line in lines]
+    assert "*58.9" not in out
+    markdown = ccafl("compare", "1", "2", "--format", "markdown").out
+    assert "| A 1 smoke seed 0 |" in markdown
+    assert "**57.9**" in markdown
+    assert "CMT published" in markdown
+    records = list(csv.DictReader(io.StringIO(ccafl("compare", "1", "2", "--format", "csv").out)))
+    assert [record["last_mean_ap"] for record in records] == ["0.579", "0.551"]
+    assert r"\textbf{57.9}" in ccafl("compare", "1", "2", "--format", "latex").out
+
+
+def test_compare_says_when_the_queries_differ(ccafl: Terminal, past: Recorded) -> None:
+    past.finished(evaluation("inter", 6, 234, 0.5))
+    past.finished(evaluation("inter", 6, 234, 0.6, queries=100))
+    out = ccafl("compare", "1", "2").out
+    assert "evaluated with different queries" in out
+    assert "*" not in out
 
 
 def test_compare_as_json(ccafl: Terminal, past: Recorded) -> None:

@@ -126,7 +126,7 @@ OPTIONS = [
 @pytest.fixture(autouse=True)
 def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with one GPU."""
-    monkeypatch.setattr("ccafl.gpu.read_gpus", lambda: GpuAnswer(gpus=(GPU,)))
+    monkeypatch.setattr("ccafl.orders.order.read_gpus", lambda: GpuAnswer(gpus=(GPU,)))
 
 
 def refuse(ccafl: Terminal, data: Path, *arguments: str | Path, words: str) -> None:

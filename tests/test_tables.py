@@ -9,21 +9,18 @@ import pytest
 from recorded import Recorded, epoch, evaluation, pair, recorded
 from rich.cells import cell_len
 
+from ccafl import listings
 from ccafl.tables import (
     Table,
-    as_csv,
-    as_json,
     as_latex,
     as_markdown,
+    as_tabs,
     as_text,
     association_table,
     byte_count,
     camera_table,
     duration,
     evaluation_table,
-    history_objects,
-    history_records,
-    history_table,
     queue_objects,
     queue_table,
     stage_results,
@@ -107,7 +104,7 @@ def test_sizes_read_as_on_a_disk(size: int, text: str) -> None:
 
 def test_history_shows_last_and_best_apart(recorded: Recorded) -> None:
     recorded.finished(*FOUR, name="both", tags=("main", "ical"))
-    head, labels, row = lines(history_table(recorded.store.history()))
+    head, labels, row = lines(listings.history(recorded.store.history()).table)
     assert (head.split(), labels.split()[4:8]) == (
         ["mAP", "Rank-1", "mAP", "Rank-1"],
         ["last", "last", "best", "best"],
@@ -118,13 +115,13 @@ def test_history_shows_last_and_best_apart(recorded: Recorded) -> None:
 
 def test_history_of_a_run_without_evaluation_holds_dashes(recorded: Recorded) -> None:
     recorded.end(recorded.start(name="none"), "failed", "it broke")
-    row = lines(history_table(recorded.store.history()))[-1]
+    row = lines(listings.history(recorded.store.history()).table)[-1]
     assert row.split()[:9] == "1 none failed demo-0 - - - - -".split()
 
 
 def test_history_objects_give_fractions_of_the_last_evaluation(recorded: Recorded) -> None:
     recorded.finished(*FOUR, name="both", tags=("main",))
-    found: dict[str, Any] = json.loads(as_json(history_objects(recorded.store.history())))[0]
+    found: dict[str, Any] = json.loads(listings.history(recorded.store.history()).text("json"))[0]
     wanted = "id name state dataset tags stage epoch mean_ap rank1 rank5 rank10 mean_inp".split()
     assert all(key in found for key in (*wanted, "config", "ended"))
     assert (found["mean_ap"], found["best"]["mean_ap"]) == (0.7449, 0.7512)
@@ -135,7 +132,7 @@ def test_history_objects_give_fractions_of_the_last_evaluation(recorded: Recorde
 
 def test_csv_has_one_line_per_run_and_quotes_what_it_must(recorded: Recorded) -> None:
     recorded.finished(*FOUR, name='a, "b"\nc')
-    text = as_csv(history_records(recorded.store.history()))
+    text = listings.history(recorded.store.history()).text("csv")
     found = next(csv.DictReader(io.StringIO(text)))
     assert (found["name"], found["mean_ap"]) == ('a, "b"\nc', "0.7449")
     assert found["best_mean_ap"] == "0.7512"
@@ -146,15 +143,16 @@ def test_no_name_steers_the_terminal(recorded: Recorded) -> None:
     recorded.finished(name=NASTY, dataset=NASTY, tags=(NASTY,))
     recorded.add(name=NASTY)
     runs = recorded.store.runs()
-    for table in (history_table(runs), queue_table(runs)):
+    for table in (listings.history(runs).table, queue_table(runs)):
         for write in (as_text, as_markdown, as_latex):
             assert not set(write(table)) & {"\x1b", "\u202e"}
-    assert "[31m[red]" in as_text(history_table(runs))
+    assert "[31m[red]" in as_text(listings.history(runs).table)
 
 
 def test_markdown_escapes_what_would_break_its_table(recorded: Recorded) -> None:
     recorded.finished(name=NASTY)
-    head, rule, row = as_markdown(history_table(recorded.store.history())).splitlines()
+    text = as_markdown(listings.history(recorded.store.history()).table)
+    head, rule, row = text.splitlines()
     assert head.count(" | ") == rule.count(" | ") == 10
     assert r"a\|b\_c" in row
     assert "mAP last" in head
@@ -162,11 +160,35 @@ def test_markdown_escapes_what_would_break_its_table(recorded: Recorded) -> None
 
 def test_latex_escapes_its_own_characters(recorded: Recorded) -> None:
     recorded.finished(*FOUR, name="50% of $x_1 & {y} #2 ~ ^ \\")
-    text = as_latex(history_table(recorded.store.history()))
+    text = listings.history(recorded.store.history()).text("latex")
     assert r"50\% of \$x\_1 \& \{y\} \#2 \textasciitilde{} \textasciicircum{}" in text
-    assert text.startswith(r"\begin{tabular}{rlllrrrrlll}")
+    assert text.startswith(r"\begin{tabular}{rllrrrrrl}")
     assert text.count(r" \\") == 2
     assert r"\textbackslash{}" in text
+
+
+def test_a_paper_gets_all_metrics_of_one_evaluation(recorded: Recorded) -> None:
+    recorded.finished(*FOUR, name="both")
+    runs = recorded.store.history()
+    last, best = (listings.history(runs, which).paper for which in ("last", "best"))
+    heads = "ID Name Dataset mAP Rank-1 Rank-5 Rank-10 mINP".split()
+    assert [*last.heads] == [*heads, "Last at"]
+    assert last.rows == [["1", "both", "demo-0", *"74.5 84.5 94.5 96.5 37.2".split(), "inter 6"]]
+    assert (best.heads[-1], best.rows[0][3], best.rows[0][-1]) == ("Best at", "75.1", "inter 3")
+
+
+def test_the_best_of_each_data_set_is_bold(recorded: Recorded) -> None:
+    for value, dataset in ((0.6, "A"), (0.7, "A"), (0.70004, "A"), (0.5, "B")):
+        recorded.finished(evaluation("inter", 6, 234, value), dataset=dataset)
+    listing = listings.history(recorded.store.history(sort="id", reverse=True))
+    bold = [row.count("**") // 2 for row in listing.text("markdown").splitlines()[2:]]
+    assert bold == [0, 5, 5, 0]  # printed alike, both are best; alone on B, none is
+    assert listing.text("latex").count(r"\textbf{70.0} & \textbf{80.0}") == 2
+
+
+def test_tabs_stand_between_pasted_cells() -> None:
+    table = Table(("Name", "mAP\nlast"), [("a", "57.9")])
+    assert as_tabs(table) == "Name\tmAP last\na\t57.9\n"
 
 
 def test_the_results_of_a_run_are_the_last_of_each_stage_and_the_best(recorded: Recorded) -> None:

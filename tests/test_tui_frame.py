@@ -1,16 +1,16 @@
 """The frame around every pane: title, GPU strip, key line, and what else may stand there."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from recorded import Recorded, recorded
+from textual.events import AppBlur, AppFocus
 from tui_screen import LARGE, SMALL, opened, serving
 
 import ccafl
-from tui.gpus import Strip
 
 __all__ = ["recorded", "serving"]
 
@@ -20,7 +20,7 @@ async def test_without_a_database_it_says_what_to_run(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
     async with opened(tmp_path / "none", size=size) as screen:
-        text = await screen.sees("ccafl run --preset demo", "No GPU", "? keys", "q quit")
+        text = await screen.sees("ccafl run", "No GPU", "? keys", "q quit")
         assert "[1 Queue 0]" in text.splitlines()[0]
         await screen.press("3")
         await screen.sees("No run has ended yet")
@@ -52,7 +52,7 @@ async def test_a_terminal_that_is_too_small_says_so_until_it_grows(recorded: Rec
         await screen.pilot.resize_terminal(60, 16)
         await screen.sees("waiting one", "[1 Queue 1]")
         await screen.pilot.resize_terminal(120, 36)
-        await screen.sees("waiting one", "Backbone")
+        await screen.sees("waiting one", "Seed")
 
 
 async def test_q_quits_and_says_what_goes_on(recorded: Recorded) -> None:
@@ -75,12 +75,35 @@ async def test_ctrl_c_says_how_to_quit_and_ctrl_l_draws_again(tmp_path: Path) ->
 async def test_the_keys_are_shown_filtered_and_left(tmp_path: Path) -> None:
     async with opened(tmp_path / "none") as screen:
         await screen.press("question_mark")
-        await screen.sees("everywhere", "quit; training goes on", "esc back")
+        await screen.sees(" here", "quit; training goes on", "esc back")
         await screen.press("slash", *"smoothing", "enter")
         await screen.sees("more smoothing")
         await screen.misses("quit; training goes on")
         await screen.press("escape")
         await screen.sees("[1 Queue 0]")
+
+
+async def test_help_has_the_keys_of_the_place_first_and_two_columns_where_there_is_room(
+    recorded: Recorded,
+) -> None:
+    recorded.finished()
+    async with opened(recorded.home, size=LARGE) as screen:
+        await screen.press("3", "question_mark")
+        text = await screen.sees(" here", "filter the list")
+        lines = text.splitlines()
+        first = next(line for line in lines if "here" in line)
+        assert lines.index(first) < next(n for n, line in enumerate(lines) if "filter the" in line)
+        assert any(line[50:].strip() and line[:50].strip() for line in lines[4:20])
+
+
+async def test_pane_names_and_keys_are_buttons(recorded: Recorded) -> None:
+    recorded.add()
+    async with opened(recorded.home) as screen:
+        title = (await screen.sees("3 History 0", "? keys")).splitlines()[0]
+        await screen.pilot.click("#title", offset=(title.index("3 History"), 0))
+        last = (await screen.sees("[3 History 0]")).splitlines()[-1]
+        await screen.pilot.click("#keys", offset=(last.index("? keys"), 0))
+        await screen.sees("find what can be done", "esc back")
 
 
 async def test_read_only_takes_away_the_keys_that_change_runs(
@@ -115,11 +138,38 @@ async def test_a_locked_database_is_a_sentence_and_the_keys_work(
     async with opened(recorded.home) as screen:
         await screen.sees("waiting one")
         monkeypatch.setattr("ccafl.store.Store.data_version", locked)
-        await screen.sees("database busy")
+        await screen.sees("database busy", "as of")
         await screen.press("3")
         await screen.sees("[3 History 0]")
         monkeypatch.undo()
         await screen.misses("database busy")
+
+
+async def test_without_the_focus_it_reads_slowly_and_is_back_at_once(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.reader.SLOW_PERIOD_S", 60.0)
+    async with opened(recorded.home) as screen:
+        await screen.sees("[1 Queue 0]")
+        screen.app.post_message(AppBlur())
+        await screen.until(lambda: screen.app._reader.is_slow, "it is slow")
+        recorded.add(name="meanwhile")
+        screen.app.post_message(AppFocus())
+        await screen.sees("meanwhile")
+
+
+async def test_a_full_disk_is_said_until_there_is_room(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.reader.REFRESH_S", 0.1)
+    monkeypatch.setattr("tui.problems.shutil.disk_usage", lambda _: SimpleNamespace(free=5 << 20))
+    recorded.add(name="waiting one")
+    async with opened(recorded.home) as screen:
+        await screen.sees("Disk full", "0.0 GB free", "waiting one")
+        monkeypatch.undo()
+        recorded.add(name="other one")
+        await screen.sees("other one")
+        await screen.misses("Disk full")
 
 
 async def test_a_damaged_database_is_a_sentence_and_the_app_goes_on(tmp_path: Path) -> None:
@@ -130,35 +180,6 @@ async def test_a_damaged_database_is_a_sentence_and_the_app_goes_on(tmp_path: Pa
         await screen.sees("is damaged", "Nothing was changed")
         await screen.press("2")
         await screen.sees("[2 Live 0]", "is damaged")
-
-
-async def test_gpus_are_shown_with_who_uses_them(recorded: Recorded) -> None:
-    run_id = recorded.start()
-    ours = recorded.store.run(run_id).pid
-    assert ours is not None
-    gpus = [
-        card(0, processes=[]),
-        card(1, processes=[{"pid": ours, "memory": 20 << 30}]),
-        card(2, processes=[{"pid": 77, "memory": 12 << 30}]) | {"power": None},
-    ]
-    async with opened(recorded.home, gpus=json.dumps({"gpus": gpus}), size=LARGE) as screen:
-        text = await screen.sees("run 1", "free", "other 12.0 GB")
-        lines = text.splitlines()
-        assert lines[1].startswith(" GPU 1 H100")  # ours first
-        assert "84 %" in lines[1]
-        assert "60.0/80.0 GB" in lines[1]
-        await screen.pilot.resize_terminal(80, 24)
-        await screen.sees("+ 2 GPUs, 1 free")
-
-
-def test_a_silent_helper_and_a_broken_driver_are_said() -> None:
-    from ccafl.gpu import GpuAnswer
-
-    strip = Strip()
-    strip.take(None)
-    assert "no answer" in strip.lines((), 2, wide=False)[0]
-    strip.take(GpuAnswer(error="Driver/library version mismatch"))
-    assert "mismatch: reboot, or reload the driver" in strip.lines((), 2, wide=False)[0]
 
 
 def test_the_app_loads_no_torch_and_paints_before_it_loads_the_database() -> None:
@@ -200,18 +221,3 @@ def locked(_store: object) -> int:
     from ccafl.errors import BusyError
 
     raise BusyError("locked")
-
-
-def card(index: int, processes: list[dict[str, int]]) -> dict[str, object]:
-    """A GPU as the helper describes it."""
-    return {
-        "index": index,
-        "uuid": f"GPU-{index}",
-        "name": "NVIDIA H100",
-        "memory_used": 60 << 30,
-        "memory_total": 80 << 30,
-        "utilisation": 0.84,
-        "temperature": 63,
-        "power": 512.0,
-        "processes": processes,
-    }

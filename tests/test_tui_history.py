@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from recorded import Recorded, evaluation, recorded
-from tui_screen import LARGE, SMALL, opened, serving
+from tui_screen import LARGE, SMALL, Screen, opened, serving
 
-from tui.filters import parse
+from tui.lists import RunTable
 
 __all__ = ["past", "recorded", "serving"]
 
@@ -25,64 +25,133 @@ def past(recorded: Recorded) -> Recorded:
     return recorded
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-async def test_ended_runs_stand_newest_first_with_their_results(
-    past: Recorded, size: tuple[int, int]
-) -> None:
-    async with opened(past.home, size=size) as screen:
+async def test_ended_runs_stand_newest_first_with_their_results(past: Recorded) -> None:
+    async with opened(past.home, size=SMALL) as screen:
         await screen.press("3")
-        text = await screen.sees(
-            "3 runs   sorted by ended", "✗ failed", "✓ finished", "60.0", "55.0"
-        )
+        text = await screen.sees("3 of 3   sort ended v", "60.0", "55.0", "Took")
         assert text.index("broken one") < text.index("full method") < text.index("without text")
-        await screen.sees("Run 3 failed before its first step: out of luck.")
+        await screen.sees("3 ✗ failed", "failed before its first step: out of luck.")
         await screen.press("G")
-        await screen.sees("tags main   note a note")
-        assert ("Rank10" in text) == (size == LARGE)
+        await screen.sees(
+            "1 ✓ finished   took 1 m   tags main   note a note", "last 55.0 at inter 6"
+        )
+
+
+async def test_a_name_keeps_its_room_beside_all_columns(recorded: Recorded) -> None:
+    recorded.finished(name="sixteen-letters-", dataset="Market-1501")
+    async with opened(recorded.home, size=SMALL) as screen:
+        await screen.press("3")
+        await screen.sees("sixteen-letters-", "Market-1501", "Bkb", "mINP", "Ended", "Took")
+
+
+async def test_a_large_screen_shows_more_columns_and_the_highlighted_run(past: Recorded) -> None:
+    async with opened(past.home, size=LARGE) as screen:
+        await screen.press("3")
+        await screen.sees("Rank-5", "Rank-10", "Seed", "Tags", "Note", "✗ failed", "✓ finished")
+        await screen.press("j")
+        text = await screen.sees("differs from preset smoke", "run.seed 7   preset 0", "inter 6")
+        assert text.count("60.0") == 5  # the list; last and best, below it and beside the settings
 
 
 async def test_s_sorts_and_the_highlight_stays(past: Recorded) -> None:
     async with opened(past.home) as screen:
         await screen.press("3")
-        await screen.sees("sorted by ended")
+        await screen.sees("sort ended v")
         await screen.press("G", "s")
-        text = await screen.sees("sorted by mAP")
+        text = await screen.sees("sort mAP v")
         assert text.index("full method") < text.index("without text") < text.index("broken one")
-        await screen.sees("note a note")
+        await screen.press("S")
+        await screen.sees("sort mAP ^", "note a note")
+        await screen.until(
+            lambda: ordered(screen.text, "without text", "full method", "broken one"),
+            "sorted the other way round",
+        )
+
+
+async def test_a_click_on_a_head_sorts_and_a_second_one_turns_round(past: Recorded) -> None:
+    async with opened(past.home) as screen:
+        await screen.press("3")
+        await screen.sees("3 of 3")
+        await click(screen, "Name")
+        await screen.sees("sort name ^")
+        await click(screen, "Name")
+        await screen.sees("sort name v")
+        await click(screen, "Bkb")  # has no order
+        await click(screen, "Rank-1")
+        await screen.sees("sort Rank-1 v")
+
+
+async def test_a_double_click_opens_a_run(past: Recorded) -> None:
+    async with opened(past.home) as screen:
+        await screen.press("3")
+        await screen.sees("3 ✗ failed")
+        await click(screen, "without text")
+        await screen.sees("1 ✓ finished")
+        await click(screen, "full method", times=2)
+        await screen.sees("3 History > run 2")
+
+
+async def test_b_shows_and_sorts_by_the_best_evaluations(recorded: Recorded) -> None:
+    recorded.finished(evaluation("inter", 3, 204, 0.71), evaluation("inter", 6, 234, 0.5))
+    async with opened(recorded.home) as screen:
+        await screen.press("3")
+        await screen.sees("50.0")
+        await screen.press("b")
+        await screen.sees("71.0", "best on test   sort ended v")
+        await screen.press("slash")
+        await screen.paste("map>70")
+        await screen.sees("1 of 1")
 
 
 async def test_words_choose_runs(past: Recorded) -> None:
     async with opened(past.home) as screen:
         await screen.press("3")
-        await screen.sees("3 runs")
+        await screen.sees("3 of 3")
         await screen.press("slash")
         await screen.paste("text tag:main")
-        await screen.sees("1 run ", "without text")
+        await screen.sees("1 of 3", "without text")
         await screen.misses("full method")
-        await screen.press("enter")
-        await screen.press("escape")
-        await screen.sees("3 runs")
-        for words, name in (
-            ("dataset:market1501", "broken one"),
-            ("state:failed", "broken one"),
-            ("seed:7", "full method"),
-            ("note", "without text"),
-        ):
+        await screen.press("enter", "escape")
+        await screen.sees("3 of 3")
+        for words, name in (("dataset:market", "broken one"), ("map>55", "full method")):
             await screen.press("slash")
             await screen.paste(words)
-            await screen.sees("1 run ", name)
+            await screen.sees("1 of 3", name)
             await screen.press("escape")
         await screen.press("slash", *"xyz")
         await screen.sees("No ended run matches.")
-        await screen.press("escape", "slash")
-        await screen.paste("colour:red")
-        await screen.sees("no field 'colour'", "3 runs")
+
+
+async def test_a_word_that_says_nothing_yet_leaves_the_list_as_it_is(past: Recorded) -> None:
+    async with opened(past.home) as screen:
+        await screen.press("3", "slash")
+        await screen.paste("full")
+        await screen.sees("1 of 3")
+        await screen.paste(" map>")
+        text = await screen.sees("'map>' needs a number, such as map>55.", "/ full map>")
+        assert "full method" in text
+        recorded_later = past.finished(name="full again")
+        await screen.sees(f"{recorded_later} full again", "needs a number")  # stays up to date
+        await screen.press("5")
+        await screen.sees("1 of 4", "full method")
+        await screen.misses("needs a number")
+
+
+async def test_filter_and_order_are_as_they_were_left(past: Recorded) -> None:
+    async with opened(past.home) as screen:
+        await screen.press("3", "s", "S", "slash", *"text", "enter")
+        await screen.sees("1 of 3   sort mAP ^")
+        await screen.press("q")
+    async with opened(past.home) as screen:
+        await screen.sees("/ text", "1 of 3   sort mAP ^", "without text")
+        await screen.press("escape")
+        await screen.sees("3 of 3")
 
 
 async def test_failed_runs_are_resumed(past: Recorded) -> None:
     async with opened(past.home) as screen:
         await screen.press("3")
-        await screen.sees("r resume")
+        await screen.sees("r resume, from the start")
         await screen.press("r")
         await screen.sees("Run 3 is queued again", "1 Queue 1")
         await screen.press("j")
@@ -92,7 +161,7 @@ async def test_failed_runs_are_resumed(past: Recorded) -> None:
 async def test_tags_and_note_are_edited_or_left(past: Recorded) -> None:
     async with opened(past.home) as screen:
         await screen.press("3")
-        await screen.sees("t tags")
+        await screen.sees("3 of 3")
         await screen.press("t")
         await screen.sees("tags, separated by spaces")
         await screen.paste("one two")
@@ -111,54 +180,39 @@ async def test_tags_and_note_are_edited_or_left(past: Recorded) -> None:
     assert past.store.run(3).tags == ("one", "three", "two")
 
 
-async def test_marked_runs_are_compared(past: Recorded) -> None:
+async def test_marks_are_counted_and_too_few_are_not_compared(past: Recorded) -> None:
     async with opened(past.home) as screen:
         await screen.press("3")
         await screen.sees("c compare")
-        await screen.press("c")
-        await screen.sees("Mark 2 to 6 runs with space")
-        await screen.press("j", "space", "space")
-        await screen.sees("2 marked")
-        await screen.press("c")
-        await screen.sees("compare 2 runs", "A     2 full method", "*60.0", "-5.0", "run.seed", "7")
-        await screen.press("m")
-        await screen.sees("base B run 1", "+5.0")
-        await screen.press("b")
-        await screen.sees("best on test")
+        await screen.press("space", "c")
+        await screen.sees("Mark 2 to 6 runs with space", "1 marked   3 of 3")
         await screen.press("escape")
-        await screen.sees("[3 History 3]")
-
-
-async def test_runs_on_other_data_are_not_measured_against_each_other(past: Recorded) -> None:
-    async with opened(past.home) as screen:
-        await screen.press("3")
-        await screen.sees("3 runs")
-        await screen.press("space", "space", "space", "c")
-        text = await screen.sees("different data sets: side by side only", "60.0", "inter 6")
-        assert "*" not in text
+        await screen.misses("marked")
 
 
 async def test_more_rows_come_when_one_reaches_the_end(
     recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.history_pane.PAGE", 5)
-    monkeypatch.setattr("tui.history_pane.FIRST_PAGE", 5)
-    for number in range(8):
-        run_id = recorded.add(name=f"number {number}")
-        recorded.store.cancel(run_id)
+    monkeypatch.setattr("tui.history_pane.PAGE", 20)
+    monkeypatch.setattr("tui.history_pane.FIRST_PAGE", 20)
+    for number in range(50):
+        recorded.store.cancel(recorded.add(name=f"number {number}"))
     async with opened(recorded.home) as screen:
         await screen.press("3")
-        await screen.sees("the first 5 runs")
+        await screen.sees("number 49", "50 of 50")
+        table = screen.app.screen.query_one("#history-table", RunTable)
+        assert len(table.runs) == 20
         await screen.press("G")
-        await screen.sees("8 runs")
+        await screen.until(lambda: len(table.runs) == 40, "the cursor brought more")
+        table.scroll_end(animate=False)
+        await screen.until(lambda: len(table.runs) == 50, "scrolling brought more")
 
 
-def test_a_filter_is_taken_apart() -> None:
-    words, problem = parse("margin tag:main dataset:msmt17")
-    assert words.texts == ("margin",)
-    assert words.first("tag") == "main"
-    assert not problem
-    assert "no field 'map'" in parse("map:5")[1]
+async def test_columns_leave_from_the_right_where_there_is_no_room(past: Recorded) -> None:
+    async with opened(past.home, size=(60, 16)) as screen:
+        await screen.press("3")
+        text = await screen.sees("full method", "Rank-1")
+        assert "Took" not in text
 
 
 def test_the_documentation_lists_every_key() -> None:
@@ -166,3 +220,16 @@ def test_the_documentation_lists_every_key() -> None:
 
     page = Path(__file__).parent.parent / "docs" / "tui.md"
     assert as_markdown() in page.read_text(encoding="utf-8")
+
+
+def ordered(text: str, *words: str) -> bool:
+    """Whether the words stand below each other in this order."""
+    places = [text.find(word) for word in words]
+    return -1 not in places and places == sorted(places)
+
+
+async def click(screen: Screen, word: str, times: int = 1) -> None:
+    """Click on a word."""
+    lines = screen.text.splitlines()
+    row = next(index for index, line in enumerate(lines) if word in line)
+    await screen.pilot.click(offset=(lines[row].index(word), row), times=times)

@@ -1,12 +1,16 @@
 """The queue pane: what waits and works, why, and the keys that change it."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import pytest
-from recorded import Recorded, recorded
-from tui_screen import LARGE, SMALL, Screen, opened, serving
+from recorded import Recorded, epoch, recorded
+from tui_screen import LARGE, NOON, SMALL, Screen, opened, serving, training
 
 from ccafl.store import ACTIVE
+from tui.starts import Times, when
 
-__all__ = ["recorded", "serving"]
+__all__ = ["recorded", "serving", "training"]
 
 NASTY = "[red]x[/] [0] \x1b]52;c;aGk=\x07 \u202e" + "long " * 2000
 
@@ -20,14 +24,60 @@ async def test_runs_stand_in_order_with_the_sentence_why_they_wait(
     held = recorded.add(name="held one")
     recorded.store.hold(held)
     async with opened(recorded.home, size=size) as screen:
-        text = await screen.sees("● running", "○ queued", "‖ held")
+        text = await screen.sees("●", "○", "‖")
         assert text.index("at work") < text.index("next one") < text.index("held one")
         await screen.press("j")
         await screen.sees("differs from preset: run.seed 7", "the queue has not come to it yet")
         await screen.press("j")
         await screen.sees("waits: it is held until you release it")
         await screen.press("k", "k")
-        await screen.sees("Run 1 is running")
+        await screen.sees("● running   Run 1 is running")
+
+
+async def test_a_row_says_stages_place_and_when_it_starts_or_ends(recorded: Recorded) -> None:
+    run_id = recorded.start(name="at work")
+    recorded.tell(run_id, epoch("inter", 1, 184, seconds=3600.0))
+    recorded.add(name="takes its intra", settings=('run.stages=["inter"]',), source=run_id)
+    held = recorded.add(name="held one")
+    recorded.store.hold(held)
+    async with opened(recorded.home) as screen:
+        text = await screen.sees("at work", "held one")
+        rows = [" ".join(line.split()) for line in text.splitlines()]
+        assert "● 1 at work demo-0 prompt intra [inter] auto in 5 h 0 m" in rows
+        assert "○ 1 2 takes its intra demo-0 inter (from run 1) auto next" in rows
+        assert "‖ 2 3 held one demo-0 prompt intra inter auto held" in rows
+        await screen.sees("tiny", "root /sets/demo-0")
+
+
+def test_later_runs_start_when_the_device_they_asked_for_is_free(recorded: Recorded) -> None:
+    recorded.start(gpu="0")
+    for gpu in ("auto", "0", "1", "cpu"):
+        recorded.add(gpu=gpu)
+    first, *waiting = recorded.store.runs()
+    runs = [first, *(replace(run, reason="for a free device") for run in waiting)]
+    times = Times(left={1: 3600.0}, lengths={2: 7200.0})
+    found = when(runs, times, NOON, is_paused=False)
+    started = datetime.fromtimestamp(NOON + 3600 + 7200).strftime("%H:%M")
+    assert found == {1: "in 1 h 0 m", 2: "next", 3: f"~ {started}", 4: "-", 5: "-"}
+    assert when(runs, times, NOON, is_paused=True)[3] == "queue paused"
+
+
+async def test_a_large_terminal_previews_the_highlighted_run(
+    recorded: Recorded, training: int
+) -> None:
+    recorded.add(name="next one", settings=("run.seed=7",), tags=("main",))
+    async with opened(recorded.home, size=LARGE) as screen:
+        await screen.sees(
+            "● running ", "inter ● 2/6", "inter 2.395", "the newest line", "Seed", "Added"
+        )
+        await screen.press("j")
+        await screen.sees("no losses yet", "run.seed  7  yours", "main", "inter 0/6")
+        await screen.misses("the newest line")
+
+
+async def test_nothing_ever_added_says_how_to_begin(recorded: Recorded) -> None:
+    async with opened(recorded.home) as screen:
+        await screen.sees("No runs yet.  a  add the first one,  v  verify a dataset")
 
 
 async def test_names_from_outside_appear_literally(recorded: Recorded) -> None:

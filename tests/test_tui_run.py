@@ -4,31 +4,51 @@ from functools import partial
 
 import pytest
 from recorded import Recorded, epoch, evaluation, loss, recorded
-from textual.widgets import Log
-from tui_screen import LARGE, SMALL, opened, serving, training
+from tui_screen import LARGE, opened, serving, training
 
-from tui.run_view import RunView
+from tui.losses_panel import LossesPanel
+from tui.messages import Trouble
+from tui.program import CcaflApp
 
 __all__ = ["recorded", "serving", "training"]
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
 async def test_live_shows_stages_losses_evaluations_and_association(
-    recorded: Recorded, training: int, size: tuple[int, int]
+    recorded: Recorded, training: int
 ) -> None:
-    async with opened(recorded.home, size=size) as screen:
+    async with opened(recorded.home) as screen:
         await screen.press("2")
-        text = await screen.sees("1 at work   ● running", "inter ● 2/6", "640 img/s", "A text")
-        await screen.sees("inter · all terms · smooth 0.6", "B inter", "⠒")
+        text = await screen.sees("1 at work  ● running", "inter ● 2/6", "640 img/s", "A text")
+        await screen.sees("inter · all terms · smooth 0.6", "B inter", "⠒", "it 5/10   lr 2.0e-03")
         assert "intra ✓ 2 s" in text
-        await screen.sees("last, inter 1     54.8  64.8  27.4", "the newest line")
+        await screen.sees("last, inter 1    54.8  64.8  27.4", "the newest line")
         await screen.sees("linked 151  groups 36  conflicts 6  precision 70.9 %  recall 76.3 %")
         recorded.tell(training, loss("inter", 2, 26, inter=1.0, text=1.0), epoch("inter", 2, 26))
         recorded.tell(training, evaluation("inter", 2, 26, 0.6))
-        await screen.sees("inter ● 2/6", "last, inter 2     60.0")
+        await screen.sees("inter ● 2/6", "last, inter 2    60.0")
         with recorded.home.run(training).console.open("a") as log:
             log.write("a line from [red]now[/red] \x1b[31m\n")
         await screen.sees("a line from [red]now[/red] \\x1b[31m")
+
+
+async def test_a_large_terminal_shows_panels_and_z_fills_the_body_with_one(
+    recorded: Recorded, training: int
+) -> None:
+    async with opened(recorded.home, size=LARGE) as screen:
+        await screen.press("2")
+        await screen.sees("demo-0  tiny  seed 0", "[Losses]", "Evaluations", "Association", "Log")
+        await screen.sees("all terms", "A text 1", "⠒", "*54.8", "151", "the newest line")
+        for name in ("Evaluations", "Association", "Log"):
+            await screen.press("tab")
+            await screen.sees(f"[{name}]", "all terms", "the newest line")
+        await screen.press("z")
+        await screen.misses("all terms")
+        await screen.sees("[Log]", "following   2 lines")
+        await screen.press("escape", "shift+tab", "shift+tab", "shift+tab")
+        await screen.sees("[Losses]", "all terms")
+        await screen.press("shift+tab")
+        await screen.sees("[Config]", "All settings are those of preset smoke")
+        await screen.misses("all terms")
 
 
 async def test_a_run_that_ends_while_watched_stays_with_its_result(
@@ -38,7 +58,7 @@ async def test_a_run_that_ends_while_watched_stays_with_its_result(
         await screen.press("2")
         await screen.sees("● running")
         recorded.end(training)
-        await screen.sees("✓ finished", "Run 1 finished.", "54.8")
+        await screen.sees("✓ finished", "last mAP 54.8 Rank-1 64.8", "Run 1 finished.")
         await screen.misses("● running")
 
 
@@ -77,7 +97,19 @@ async def test_keys_of_the_chart(recorded: Recorded, training: int) -> None:
             await screen.press(keys)
             await screen.sees(shown)
         await screen.press("0")
-        await screen.misses("zoom")
+        await screen.misses("zoom 2x")
+
+
+async def test_the_chart_looks_as_it_was_left(recorded: Recorded, training: int) -> None:
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("smooth 0.6")
+        await screen.press("full_stop", "L")
+        await screen.sees("smooth 0.9 · log axis")
+        await screen.press("q")
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("smooth 0.9 · log axis")
 
 
 async def test_letters_of_up_to_six_terms(recorded: Recorded) -> None:
@@ -106,38 +138,6 @@ async def test_zeros_do_not_stop_a_logarithmic_axis(recorded: Recorded) -> None:
         await screen.sees("log axis · 2 values <= 0 left out")
 
 
-async def test_the_log_is_scrolled_and_followed(recorded: Recorded, training: int) -> None:
-    log = recorded.home.run(training).console
-    log.write_text("".join(f"line {number}\n" for number in range(1, 101)), encoding="utf-8")
-    async with opened(recorded.home) as screen:
-        await screen.press("2")
-        await screen.sees("all terms")
-        await screen.press("tab")
-        await screen.sees("line 100")
-
-        def first() -> str:
-            return " ".join(screen.text.splitlines()[6].split()[:2])
-
-        def is_first(line: str) -> bool:
-            return first() == line
-
-        bottom = first()
-        for keys, line in (
-            *(("g", "line 1"), ("j", "line 2"), ("end", bottom), ("home", "line 1")),
-            *(("down", "line 2"), ("up", "line 1"), ("G", bottom), ("k", "line 85")),
-            *(("g", "line 1"), ("pagedown", "line 16"), ("pageup", "line 1")),
-            *(("ctrl+d", "line 16"), ("ctrl+u", "line 1")),
-        ):
-            await screen.press(keys)
-            await screen.until(partial(is_first, line), f"{line} is first after {keys}")
-        with log.open("a") as file:
-            file.write("line 101\n")
-        await screen.until(lambda: "line 101" in str(screen.app.query_one(Log).lines), "it is read")
-        assert first() == "line 1"
-        await screen.press("f")
-        await screen.sees("line 101")
-
-
 async def test_enter_opens_a_run_and_angles_go_through_the_list(recorded: Recorded) -> None:
     recorded.add(name="first one", settings=("train.lr=0.5",))
     recorded.add(name="second one")
@@ -161,40 +161,57 @@ async def test_live_goes_through_the_runs_that_train(recorded: Recorded) -> None
         recorded.tell(recorded.start(name=name), loss("intra", 1, 1, intra=1.0))
     async with opened(recorded.home) as screen:
         await screen.press("2")
-        await screen.sees("2 two   ● running")
+        await screen.sees("2 two  ● running")
         await screen.press("less_than_sign")
-        await screen.sees("1 one   ● running")
+        await screen.sees("1 one  ● running")
         await screen.press("greater_than_sign")
-        await screen.sees("2 two   ● running")
+        await screen.sees("2 two  ● running")
+
+
+async def test_live_stays_with_a_run_that_ended_until_another_one_begins(
+    recorded: Recorded,
+) -> None:
+    for name in ("one", "two"):
+        recorded.tell(recorded.start(name=name), loss("intra", 1, 1, intra=1.0))
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("2 two  ● running")
+        recorded.end(2)
+        await screen.sees("2 two  ✓ finished", "[2 Live 1]")
+        recorded.start(name="three")
+        await screen.sees("3 three  ● running")
 
 
 async def test_nothing_running_names_what_comes_next(recorded: Recorded) -> None:
+    recorded.store.hold(recorded.add())
     recorded.add()
     async with opened(recorded.home) as screen:
         await screen.press("2")
-        await screen.sees("Nothing is running. Next: Run 1 waits")
+        await screen.sees(
+            "Nothing is running. Next: run 2, waits: the queue has not come to it yet."
+        )
 
 
 async def test_a_silent_run_says_how_long(recorded: Recorded, training: int) -> None:
     async with opened(recorded.home) as screen:
         screen.app.clock = lambda: (recorded.store.run(training).last_event or 0) + 660
         await screen.press("2")
-        await screen.sees("No progress for 11 m (last: epoch 2, step 25).")
+        await screen.sees("● running, no progress for 11 m (last: epoch 2 it 5)")
 
 
 async def test_a_view_that_is_hidden_is_not_drawn_again_and_again(
     recorded: Recorded, training: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn: list[RunView] = []
-    whole = RunView._chart
+    drawn: list[LossesPanel] = []
+    whole = LossesPanel._chart
 
-    def counted(view: RunView) -> object:
-        drawn.append(view)
-        return whole(view)
+    def counted(panel: LossesPanel) -> object:
+        drawn.append(panel)
+        return whole(panel)
 
-    monkeypatch.setattr(RunView, "_chart", counted)
+    monkeypatch.setattr(LossesPanel, "_chart", counted)
     async with opened(recorded.home) as screen:
-        await screen.sees("● running")
+        await screen.sees("at work")
         await screen.press("enter")
         await screen.sees("all terms", "⠒")
         await screen.press("escape", "3")
@@ -203,3 +220,64 @@ async def test_a_view_that_is_hidden_is_not_drawn_again_and_again(
         for _ in range(50):
             await screen.pilot.pause(0.01)
         assert len(drawn) - before < 10
+
+
+async def test_b_measures_from_the_last_or_the_best_evaluation(recorded: Recorded) -> None:
+    run_id = recorded.start(dataset="Market-1501")
+    recorded.tell(run_id, loss("intra", 1, 1, intra=1.0))
+    recorded.tell(run_id, evaluation("intra", 1, 1, 0.5), evaluation("intra", 2, 2, 0.4))
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("[Losses]", "published")
+        await screen.press("tab", "tab")
+        await screen.sees("[last]  best   * best on test   left out: 4", "*50.0", "kept", "Δ last")
+        before = [line for line in screen.text.splitlines() if "Δ last" in line]
+        await screen.press("b")
+        await screen.sees("last  [best]", "Δ best")
+        after = [line for line in screen.text.splitlines() if "Δ best" in line]
+        change = [float(line[0].split()[2]) for line in (before, after)]
+        assert round(change[1] - change[0], 1) == 10.0
+        await screen.press("w")
+        await screen.sees("Write evaluations-1 as")
+
+
+async def test_values_that_cannot_be_read_again_show_their_time(
+    recorded: Recorded, training: int
+) -> None:
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("it 5/10")
+        screen.app.post_message(Trouble("somebody holds it", is_busy=True))
+        await screen.sees("as of 08:00:00")
+        screen.app.post_message(Trouble(""))
+        await screen.sees("it 5/10")
+
+
+async def test_y_and_the_palette_copy(
+    recorded: Recorded, training: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[tuple[str, str]] = []
+    monkeypatch.setattr(CcaflApp, "copy", lambda app, text, what: copied.append((text, what)))
+    async with opened(recorded.home) as screen:
+        await screen.press("2", "y")
+        await screen.sees("all terms")
+        await screen.press("y", "tab", "y")
+        await screen.sees("[Log]")
+        assert copied[-2][0].startswith("mean of epoch 2")
+        assert copied[-1] == ("first line of the log\nthe newest line", "2 lines of Log")
+        folder = recorded.home.run(training)
+        for typed, text in (
+            ("Copy log path", str(folder.console)),
+            ("Copy checkpoint path", str(folder.best)),
+            ("Copy ccafl command", "ccafl queue add --preset smoke --data /sets/demo-0"),
+        ):
+            await screen.press("colon")
+            await screen.paste(typed)
+            await screen.sees(f"{typed}:")
+            await screen.press("enter")
+            begins = partial(_begins_with, copied, text)
+            await screen.until(begins, f"{text} is copied")
+
+
+def _begins_with(copied: list[tuple[str, str]], text: str) -> bool:
+    return copied[-1][0].startswith(text)

@@ -7,28 +7,43 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from tui.dialogs import Confirm, Labels
+from ccafl.errors import BusyError, StoreError
+from tui.commands import Command
 
 if TYPE_CHECKING:
-    from ccafl.store import RunRow
+    from collections.abc import Sequence
+
+    from ccafl.store import RunRow, Store
+    from tui.actor import Act
     from tui.program import CcaflApp
 
 WRITING = frozenset(
-    ("cancel_runs", "resume_runs", "labels", "hold", "move", "top", "pause")
+    (
+        *("add", "duplicate", "edit", "cancel_runs", "resume_runs", "retry_run", "delete_run"),
+        *("labels", "hold", "move", "top", "pause"),
+    )
 )  # what --read-only takes away
 ACTIVE = ("starting", "running", "cancelling")  # as in ccafl.store, which loads later
 AGAIN = ("failed", "cancelled", "lost")
+ENDED = ("finished", *AGAIN)
 
 
-class Acting(Vertical):
+class Acting(Vertical, can_focus=True):
     """A part of a screen that knows which runs its keys are meant for."""
 
     app: CcaflApp
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "app.add", "add", tooltip="add a run"),  # works everywhere, is shown here
         Binding("x", "cancel_runs", "cancel", tooltip="cancel the run, after y"),
         Binding("r", "resume_runs", "resume", tooltip="resume from the newest checkpoint"),
+        Binding("e", "edit", "edit", tooltip="change the run while it waits"),
+        Binding("d", "duplicate", "duplicate", tooltip="a new run with the same settings"),
         Binding("t", "labels", "tags", tooltip="change tags and note"),
     ]
+    COMMANDS: ClassVar[Sequence[Command]] = (
+        Command("Retry run", "retry_run", "from the start, after y"),
+        Command("Delete run", "delete_run", "with everything it wrote, after its number"),
+    )
 
     def chosen(self) -> list[RunRow]:
         """The runs to act on."""
@@ -39,20 +54,26 @@ class Acting(Vertical):
         del parameters
         if action in WRITING and self.app.read_only:
             return False
+        chosen = self.chosen()
         if action == "cancel_runs":
-            return any(run.state in (*ACTIVE, "queued") for run in self.chosen())
+            return any(run.state in (*ACTIVE, "queued") for run in chosen)
         if action == "resume_runs":
-            return any(run.state in AGAIN for run in self.chosen())
-        if action == "labels":
-            return bool(self.chosen())
+            return any(run.state in AGAIN for run in chosen)
+        states = {"edit": ("queued",), "retry_run": AGAIN, "delete_run": ENDED}
+        if action in states:
+            return len(chosen) == 1 and chosen[0].state in states[action]
+        if action in ("labels", "duplicate"):
+            return bool(chosen)
         return True
 
     def action_cancel_runs(self) -> None:
         """Ask, then cancel."""
         runs = [run for run in self.chosen() if run.state in (*ACTIVE, "queued")]
         if runs:
+            from tui.dialogs import Confirm
+
             self.app.push_screen(
-                Confirm(_question(runs), yes="cancel it" if len(runs) == 1 else "cancel them"),
+                Confirm(_question(runs), yes=_yes(runs), no=_no(runs)),
                 lambda is_sure: self._cancel(runs) if is_sure else None,
             )
 
@@ -61,14 +82,52 @@ class Acting(Vertical):
         runs = [run for run in self.chosen() if run.state in AGAIN]
         self.app.act(runs, lambda store, run_id: store.resume(run_id), serve=True)
 
+    def action_duplicate(self) -> None:
+        """Open the form with the settings of a run."""
+        from tui.draft import draft_of
+
+        self.app.open_form(draft_of(self.chosen()[0], self.app.home))
+
+    def action_edit(self) -> None:
+        """Open the form with a run that waits."""
+        from tui.draft import draft_of
+
+        (run,) = self.chosen()
+        self.app.open_form(draft_of(run, self.app.home), edited=run.id)
+
+    def action_retry_run(self) -> None:
+        """Ask, then queue an ended run to start from the beginning."""
+        from tui.dialogs import Confirm
+
+        (run,) = self.chosen()
+        self.app.push_screen(
+            Confirm(_retry_question(run), yes="start again", no="leave it as it is"),
+            lambda is_sure: self._retry(run) if is_sure else None,
+        )
+
+    def action_delete_run(self) -> None:
+        """Have the number typed, then delete."""
+        from tui.dialogs import DeleteRun
+
+        (run,) = self.chosen()
+        self.app.push_screen(
+            DeleteRun(run), lambda is_sure: self.app.act([run], _delete) if is_sure else None
+        )
+
     def action_labels(self) -> None:
         """Edit tags and note of one run."""
+        from tui.dialogs import Labels
+
         if chosen := self.chosen():
             run = chosen[0]
             self.app.push_screen(Labels(run), lambda changed: self._label(run, changed))
 
     def _cancel(self, runs: list[RunRow]) -> None:
-        self.app.act(runs, lambda store, run_id: store.cancel(run_id), serve=True)
+        seen = {run.id: run for run in runs}
+        self.app.act(runs, lambda store, run_id: _cancel(store, seen[run_id]), serve=True)
+
+    def _retry(self, run: RunRow) -> None:
+        self.app.act([run], lambda store, run_id: store.retry(run_id), serve=True)
 
     def _label(self, run: RunRow, changed: tuple[list[str], str] | None) -> None:
         if changed is None:
@@ -78,6 +137,49 @@ class Acting(Vertical):
             self.app.act([run], lambda store, run_id: store.set_tags(run_id, tags))
         if note != run.note:
             self.app.act([run], lambda store, run_id: store.set_note(run_id, note))
+
+
+def or_too_late(runs: Sequence[RunRow], act: Act) -> Act:
+    """The same action; where another window was faster it says that, not what is wrong now."""
+    seen = {run.id: run.state for run in runs}
+
+    def attempt(store: Store, run_id: int) -> str:
+        try:
+            return act(store, run_id)
+        except BusyError:
+            raise
+        except StoreError:
+            _refuse_changed(store, run_id, seen[run_id])
+            raise
+
+    return attempt
+
+
+def _refuse_changed(store: Store, run_id: int, seen: str) -> None:
+    """Say it if a run is not in the state that the screen showed."""
+    from ccafl.store.edit import too_late
+
+    now = store.run(run_id).state
+    if now != seen:
+        raise StoreError(f"{too_late(run_id, now)} Nothing was changed.")
+
+
+def _cancel(store: Store, seen: RunRow) -> str:
+    """Cancel, if that still does what the question said: asked twice, a run is killed."""
+    now = store.run(seen.id)
+    if (now.state == "queued") != (seen.state == "queued"):
+        _refuse_changed(store, seen.id, seen.state)
+    if now.cancel_requested != seen.cancel_requested:
+        raise StoreError(
+            f"Run {seen.id} is being cancelled already (another window). Nothing was changed."
+        )
+    return store.cancel(seen.id)
+
+
+def _delete(store: Store, run_id: int) -> str:
+    from ccafl.tables import byte_count
+
+    return f"Run {run_id} is deleted: {byte_count(store.delete(run_id))}."
 
 
 def _question(runs: list[RunRow]) -> str:
@@ -95,3 +197,23 @@ def _question(runs: list[RunRow]) -> str:
             "once; its newest complete checkpoint stays."
         )
     return f"{title} It saves at the end of this iteration and can be resumed from there."
+
+
+def _yes(runs: list[RunRow]) -> str:
+    return "cancel it" if len(runs) == 1 else "cancel them"
+
+
+def _no(runs: list[RunRow]) -> str:
+    is_training = any(run.state in ACTIVE and not run.cancel_requested for run in runs)
+    return "keep running" if is_training else "leave it as it is"
+
+
+def _retry_question(run: RunRow) -> str:
+    """What is lost when a run starts again."""
+    what = f"Start run {run.id} {run.name} again from the beginning? Its losses and evaluations"
+    if run.checkpoint is None:
+        return f"{what} are replaced when it starts; it saved no checkpoint."
+    return (
+        f"{what} and its checkpoint of step {run.checkpoint:,} are replaced when it starts; "
+        "r goes on from the checkpoint instead."
+    )

@@ -1,6 +1,7 @@
 """`ccafl-tui`: the command line of the app; the app itself is loaded after it was read."""
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -15,9 +16,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
         sys.exit("ccafl-tui needs a terminal. ccafl queue and ccafl history print plain lines.")
+    gc.disable()  # while libraries load there is nothing to collect; the app enables it again
     from tui.program import CcaflApp
 
-    app = CcaflApp(find_home(options.home), read_only=options.read_only)
+    if not os.environ.get("NO_COLOR"):
+        os.environ.pop("NO_COLOR", None)  # set but empty says nothing; Textual would obey it
+    app = CcaflApp(find_home(options.home), read_only=options.read_only, ascii_only=options.ascii)
     app.run(mouse=not options.no_mouse)
     if app.farewell:
         sys.stdout.write(f"{app.farewell}\n")
@@ -38,6 +42,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="state folder: $CCAFL_HOME if not given, else the user data folder",
     )
     parser.add_argument("--read-only", action="store_true", help="look only: no key changes a run")
+    parser.add_argument("--ascii", action="store_true", help="draw with ASCII signs only")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     return parser.parse_args(arguments)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor
 
 import numpy as np
+from textual.events import MouseScrollDown, MouseScrollUp
+from textual.message import Message
 from textual_plot import HiResMode, PlotWidget
-from textual_plot.axis_formatter import AxisFormatter, NumericAxisFormatter
+from textual_plot.axis_formatter import AxisFormatter, DurationFormatter, NumericAxisFormatter
 
-from tui.curves import Floats, positions, segments, smooth, thin, values
-from tui.series import StageSeries
+from tui.curves import Floats, logarithms, positions, segments, smooth, thin, values
+from tui.series import Axis, StageSeries
 
 LETTERS = "ABCDEF"
+BROKEN = "x"  # stands on the axis where a loss was not finite
+NUMBERS = NumericAxisFormatter()
 # Okabe and Ito's set, told apart by people who see few colours
 CURVES = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d9c92b", "#d55e00")
 FAINT = ("#2c5a75", "#734f00", "#004f3a", "#663c54", "#6c6415", "#6a2f00")
@@ -26,7 +30,7 @@ class Look:
     smooth: float = 0.6
     is_log: bool = False
     zoom: int = 0
-    only: str = ""
+    axis: Axis = "epoch"
 
 
 class LogAxis(AxisFormatter):
@@ -47,6 +51,12 @@ class LogAxis(AxisFormatter):
 class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     """Draws one stage at a time; keys belong to the view around it."""
 
+    @dataclass
+    class Wheel(Message):
+        """Somebody zooms with the wheel: 1 in, -1 out."""
+
+        by: int
+
     def __init__(self) -> None:
         super().__init__(id="chart", allow_pan_and_zoom=False)
         self.left_out = 0
@@ -60,40 +70,51 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         """Leave all room to the curves."""
         self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 8
 
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Zoom as the key does, not as the plot would."""
+        self._tell_wheel(event, 1)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Zoom out likewise."""
+        self._tell_wheel(event, -1)
+
     def draw(self, series: StageSeries, letters: Mapping[str, str], look: Look) -> None:
         """Draw the terms of a stage.
 
         Args:
             series: the stage.
             letters: letter of each term to draw.
-            look: smoothing, axis, zoom.
+            look: smoothing, axes, zoom.
         """
-        x = positions(series)
-        end = max(float(x[-1]), 1.0)
-        begin = max(0.0, end - end / 2**look.zoom)
+        x = positions(series, look.axis)
+        origin = float(x[0]) - 1 if look.axis == "step" else 0.0
+        end = max(float(x[-1]), origin + 1.0)
+        begin = end - (end - origin) / 2**look.zoom
         inside = x >= begin
+        scaled = logarithms if look.is_log else np.asarray
         self.left_out = 0
         with self.app.batch_update():
             self.clear()
             lowest, highest = np.inf, -np.inf
             for name, letter in letters.items():
-                raw = values(series, name)
-                curve = self._scaled(smooth(raw, look.smooth)[inside], is_log=look.is_log)
+                raw, index = values(series, name), LETTERS.index(letter)
+                self.left_out += int((raw <= 0).sum()) if look.is_log else 0
                 if look.smooth:
-                    self._line(
-                        x[inside],
-                        self._scaled(raw[inside], is_log=look.is_log),
-                        FAINT[LETTERS.index(letter)],
-                    )
-                found = self._line(x[inside], curve, CURVES[LETTERS.index(letter)])
+                    self._line(x[inside], scaled(raw[inside]), FAINT[index])
+                curve = scaled(smooth(raw, look.smooth)[inside])
+                found = self._line(x[inside], curve, CURVES[index])
                 if found is not None:
                     place, low, high = found
                     lowest, highest = min(lowest, low), max(highest, high)
-                    self.scatter([place[0]], [place[1]], letter, CURVES[LETTERS.index(letter)])
-            self.left_out = self._count_left_out(series, letters) if look.is_log else 0
-            self.set_xlimits(begin, end)
-            self._fit_y(lowest, highest)
-            self.set_y_formatter(LogAxis() if look.is_log else NumericAxisFormatter())
+                    self.scatter([place[0]], [place[1]], letter, CURVES[index])
+            # a cell of room, because the frame covers what lies on it
+            self.set_xlimits(begin, end + (end - begin) / max(self.size.width - 10, 10))
+            just_above_axis = self._fit_y(lowest, highest)
+            broken = [place for place in x[series.broken].tolist() if place >= begin]
+            self.scatter(broken, [just_above_axis] * len(broken), BROKEN, "bold")
+            self.set_x_formatter(DurationFormatter() if look.axis == "time" else NUMBERS)
+            self.set_y_formatter(LogAxis() if look.is_log else NUMBERS)
+            self.render()  # now, not while the screen is painted, which would paint it twice
 
     def _line(
         self, x: Floats, y: Floats, colour: str
@@ -108,23 +129,15 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
             lowest, highest = min(lowest, float(part_y.min())), max(highest, float(part_y.max()))
         return None if first is None else (first, lowest, highest)
 
-    def _fit_y(self, lowest: float, highest: float) -> None:
-        """Let the smooth curves fill the chart; raw values may leave it."""
+    def _fit_y(self, lowest: float, highest: float) -> float:
+        """Let the smooth curves fill the chart, raw values may leave it; gives its lowest row."""
         if not np.isfinite(lowest):
-            self.set_ylimits(0.0, 1.0)
-            return
+            lowest, highest = 0.0, 1.0
         room = 0.05 * (highest - lowest) or 0.05 * abs(highest) or 1.0
         self.set_ylimits(lowest - room, highest + room)
+        return lowest - room + (highest - lowest + 2 * room) / max(self.size.height - 3, 1)
 
-    @staticmethod
-    def _scaled(y: Floats, *, is_log: bool) -> Floats:
-        if not is_log:
-            return y
-        positive: Floats = np.full_like(y, np.nan)
-        found = y > 0
-        positive[found] = np.array([log10(value) for value in y[found]])
-        return positive
-
-    @staticmethod
-    def _count_left_out(series: StageSeries, letters: Mapping[str, str]) -> int:
-        return sum(int((values(series, name) <= 0).sum()) for name in letters)
+    def _tell_wheel(self, event: MouseScrollUp | MouseScrollDown, by: int) -> None:
+        event.stop()
+        event.prevent_default()
+        self.post_message(self.Wheel(by))

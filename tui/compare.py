@@ -1,14 +1,18 @@
-"""Runs side by side: results with the distance to a base, and the settings that differ."""
+"""Runs side by side: results with the distance to a base, settings that differ, curves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.content import Content
 
-from ccafl.sentences import printable
-from tui.frame import Line, Opened
+from tui.commands import Command
+from tui.compared import MEAN_AP
+from tui.frame import PANES, Line, Opened
 from tui.messages import ComparedRead, Interest
 from tui.texts import Lines
 
@@ -16,10 +20,14 @@ if TYPE_CHECKING:
     from textual.message import Message
     from textual.widget import Widget
 
-    from ccafl.store import ReferenceRow, RunRow
+    from ccafl.comparison import View
+    from ccafl.listings import Listing
+    from tui.compare_curves import Curves
 
 LETTERS = "ABCDEF"
-NAME_WIDTH, SETTING_WIDTH, VALUE_WIDTH = 14, 26, 12
+CURVES_WIDTH = 70  # where they stand beside the settings, as in the style sheet
+BEST = r"\*\d+\.\d"
+_MOUNT_S = 0.05  # until a chart that was just made can be drawn on
 
 
 class CompareScreen(Opened):
@@ -28,23 +36,49 @@ class CompareScreen(Opened):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "which", "last/best", tooltip="last evaluation, or best on test"),
         Binding("m", "base", "next base", tooltip="measure the distance from the next run"),
+        Binding("equals_sign", "settings", "all settings", tooltip="all or only differences"),
+        Binding("h,left", "curve(-1)", "previous curve", show=False),
+        Binding("l,right", "curve(1)", "curve", tooltip="next curve"),
+        *(
+            Binding(letter, f"only('{letter}')", f"only run {letter}, again all", show=False)
+            for letter in LETTERS
+        ),
+        Binding("w", "export", "export", tooltip="write the results to a file or the clipboard"),
+        Binding("y", "copy", "copy", tooltip="copy the results", show=False),
     ]
+    COMMANDS: ClassVar[Sequence[Command]] = (  # type: ignore[assignment]  # as in Framed
+        Command("Group by seed", "by_seed", "mean and deviation of runs that differ in the seed"),
+        Command("Reference rows on, off", "references", "what was published on this data set"),
+    )
 
-    def __init__(self, run_ids: Sequence[int]) -> None:
+    def __init__(self, run_ids: Sequence[int], pane: str) -> None:
+        from ccafl.comparison import View
+
         super().__init__()
         self._run_ids = tuple(run_ids)
-        self._base, self._which = 0, "last"
+        self._view = View()
+        self._has_references = True
+        self._curve, self._only = MEAN_AP, ""
         self._message: ComparedRead | None = None
-        self.path = f"3 History > compare {len(run_ids)} runs"
+        number = list(PANES).index(pane) + 1
+        self.path = f"{number} {PANES[pane]} > compare {len(run_ids)} runs"
 
     def body(self) -> Iterator[Widget]:
-        """One page of text."""
-        with Lines(id="compared"):
-            yield Line("compared-text", " Reading the runs …")
+        """Results above; settings and curves below them or side by side."""
+        yield Line("compare-results", " Reading the runs …")
+        with Container(id="compare-lower"):
+            with Lines(id="compared"):
+                yield Line("compared-text")
+            with Vertical(id="curve-side"):
+                yield Line("curve-names")
 
     def on_mount(self) -> None:
         """Scrolling works at once."""
         self.query_one(Lines).focus()
+
+    def on_resize(self) -> None:
+        """Tables are made for the width."""
+        self._draw()
 
     def interest(self) -> Interest:
         """The runs."""
@@ -52,92 +86,120 @@ class CompareScreen(Opened):
 
     def take(self, message: Message) -> None:
         """Show the runs."""
-        if isinstance(message, ComparedRead):
+        if not isinstance(message, ComparedRead) or message.ids != self._run_ids:
+            return
+        if message != self._message:
             self._message = message
             self._draw()
 
     def action_which(self) -> None:
         """Show the last evaluation of each run, or the best one."""
-        self._which = "best" if self._which == "last" else "last"
-        self._draw()
+        self._show(replace(self._view, which="best" if self._view.which == "last" else "last"))
 
     def action_base(self) -> None:
         """Measure from the next run."""
-        self._base = (self._base + 1) % len(self._run_ids)
+        self._show(replace(self._view, base=(self._view.base + 1) % len(self._run_ids)))
+
+    def action_settings(self) -> None:
+        """Show all settings, or only those that differ."""
+        self._show(replace(self._view, all_settings=not self._view.all_settings))
+
+    def action_by_seed(self) -> None:
+        """Take runs together that differ in nothing but the seed, or show each again."""
+        self._show(replace(self._view, by_seed=not self._view.by_seed))
+
+    def action_references(self) -> None:
+        """Show what was published, or leave it out."""
+        self._has_references = not self._has_references
         self._draw()
+
+    def action_curve(self, by: int) -> None:
+        """Show the curves of another measure."""
+        names = self._names()
+        if self._curve in names:
+            place = names.index(self._curve) + by
+            self._curve = names[min(max(place, 0), len(names) - 1)]
+            self._draw_curves()
+
+    def action_only(self, letter: str) -> None:
+        """Show the curve of one run alone, or all again."""
+        self._only = "" if self._only == letter else letter
+        self._draw_curves()
+
+    def action_export(self) -> None:
+        """Write the results."""
+        listing = self._listing()
+        if listing is not None:
+            self.app.export(lambda _: listing, "comparison")
+
+    def action_copy(self) -> None:
+        """Copy the results."""
+        from ccafl.tables import as_tabs
+
+        listing = self._listing()
+        if listing is not None:
+            self.app.copy(as_tabs(listing.table), f"{len(listing.table.rows)} rows")
+
+    def _show(self, view: View) -> None:
+        self._view = view
+        self._draw()
+
+    def _shown_view(self) -> View:
+        assert self._message is not None
+        return replace(
+            self._view, references=self._message.references if self._has_references else ()
+        )
+
+    def _listing(self) -> Listing | None:
+        from ccafl.comparison import listing
+
+        return listing(self._message.runs, self._shown_view()) if self._message else None
 
     def _draw(self) -> None:
         if self._message is None:
             return
-        runs = self._message.runs
-        text = results(runs, self._message.published, self._base, self._which)
-        self.query_one("#compared-text", Line).show(f"{text}\n\n{settings(runs)}")
+        from ccafl.comparison import results_text, settings_text
 
+        runs, view, width = self._message.runs, self._shown_view(), self.app.size.width - 2
+        results = Content(results_text(runs, view, width).rstrip())
+        shown = results.highlight_regex(BEST, style="bold")
+        self.query_one("#compare-results", Line).show(shown)
+        beside = CURVES_WIDTH + 2 if self.is_wide else 0
+        settings = settings_text(runs, view, width - 1 - beside)
+        self.query_one("#compared-text", Line).show(settings.rstrip())
+        self._draw_curves()
 
-def results(runs: Sequence[RunRow], published: ReferenceRow | None, base: int, which: str) -> str:
-    """A line per run; `*` is the best of the runs, Δ the distance to the base in points."""
-    comparable = len({run.dataset for run in runs}) == 1
-    rows = [getattr(run, which) for run in runs]
-    name = "last evaluation" if which == "last" else "best on test"
-    lines = [
-        f" {name}   base {LETTERS[base]} run {runs[base].id}   {printable(runs[base].dataset)}"
-    ]
-    if not comparable:
-        lines.append(" These runs are on different data sets: side by side only, no distance.")
-    heads = f"{'mAP':>7}{'Δ':>6}{'Rank-1':>8}{'Δ':>6}{'Rank-10':>9}{'mINP':>7}"
-    lines.append(f"   {'':>5} {'':<{NAME_WIDTH}}{heads}  epoch")
-    measured = ("mean_ap", "rank1", "rank10", "mean_inp") if comparable else ()
-    best = {key: _best(rows, key) for key in measured}
-    for letter, run, row in zip(LETTERS, runs, rows, strict=False):
-        label = f" {letter} {run.id:>5} {printable(run.name)[:NAME_WIDTH]:<{NAME_WIDTH}}"
-        place = f"{row.stage} {row.epoch}" if row else "-"
-        lines.append(f"{label}{_cells(row, rows[base], best, comparable=comparable)}  {place}")
-    if published is not None and comparable:
-        label = f"   {'':>5} {'published':<{NAME_WIDTH}}"
-        lines.append(f"{label}{_cells(published, rows[base], {}, comparable=True)}")
-    return "\n".join(lines)
+    def _names(self) -> list[str]:
+        """Measures that any of the runs has."""
+        if self._message is None:
+            return []
+        return list(dict.fromkeys(name for curves in self._message.curves for name in curves))
 
+    def _draw_curves(self) -> None:
+        names = self._names()
+        if self._message is None or not names:
+            return
+        self._curve = self._curve if self._curve in names else names[0]
+        shown = [f"[{name}]" if name == self._curve else f" {name} " for name in names]
+        self.query_one("#curve-names", Line).show("".join(shown) + "  by epoch of intra and inter")
+        chart = self._chart()
+        if chart is None:
+            return
+        curves = zip(LETTERS, self._message.curves, strict=False)
+        found = {letter: curve[self._curve] for letter, curve in curves if self._curve in curve}
+        self._only = self._only if self._only in found else ""
+        chart.draw_runs(
+            {letter: curve for letter, curve in found.items() if self._only in ("", letter)}
+        )
 
-def settings(runs: Sequence[RunRow]) -> str:
-    """Settings in which the runs differ, a column per letter."""
-    from ccafl.comparison import differences
+    def _chart(self) -> Curves | None:
+        """The chart, made with the first curve because its library takes long to load."""
+        from tui.compare_curves import Curves
 
-    found = differences(runs)
-    if not found:
-        return " settings: no difference"
-    heads = "".join(f"{letter:<{VALUE_WIDTH}}" for letter in LETTERS[: len(runs)])
-    lines = [f" {'settings that differ':<{SETTING_WIDTH}} {heads}"]
-    for key, values in found.items():
-        cells = "".join(_fit("-" if value is None else str(value)) for value in values)
-        lines.append(f" {printable(key):<{SETTING_WIDTH}} {cells}")
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _best(rows: Sequence[object], key: str) -> float | None:
-    return max((getattr(row, key) for row in rows if row is not None), default=None)
-
-
-def _cells(row: object, base: object, best: dict[str, float | None], *, comparable: bool) -> str:
-    def value(key: str) -> str:
-        from ccafl.tables import percent
-
-        found = getattr(row, key, None)
-        star = "*" if found is not None and best.get(key) == found else ""
-        return f"{star}{percent(found)}"
-
-    def distance(key: str) -> str:
-        here, there = getattr(row, key, None), getattr(base, key, None)
-        if here is None or there is None or row is base or not comparable:
-            return "-"
-        return f"{100 * (here - there):+.1f}"
-
-    return (
-        f"{value('mean_ap'):>7}{distance('mean_ap'):>6}{value('rank1'):>8}{distance('rank1'):>6}"
-        f"{value('rank10'):>9}{value('mean_inp'):>7}"
-    )
-
-
-def _fit(text: str) -> str:
-    shown = printable(text)
-    shown = shown if len(shown) < VALUE_WIDTH else f"{shown[: VALUE_WIDTH - 2]}…"
-    return f"{shown:<{VALUE_WIDTH}}"
+        found = self.query(Curves)
+        if found and found.first().is_ready:
+            return found.first()
+        if not found:
+            self.query_one("#curve-side").mount(Curves())
+        self.set_timer(_MOUNT_S, self._draw_curves)
+        return None

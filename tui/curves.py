@@ -11,13 +11,22 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tui.series import StageSeries
+from tui.series import Axis, StageSeries
 
 Floats = NDArray[np.float64]
 
 
-def positions(series: StageSeries) -> Floats:
-    """Each step on an axis of stage epochs: 0 is the beginning of the first, 1 its end."""
+def positions(series: StageSeries, axis: Axis = "epoch") -> Floats:
+    """Where each step lies on an axis.
+
+    `epoch`: 0 is the beginning of the stage's first epoch, 1 its end. `step`: steps of the run.
+    `time`: seconds since the first step of the stage.
+    """
+    if axis == "step":
+        return np.array(series.steps, dtype=float)
+    if axis == "time":
+        times: Floats = np.array(series.times) - series.times[0]
+        return times
     epochs, steps = np.array(series.epochs), np.array(series.steps, dtype=float)
     _, first, counts = np.unique(epochs, return_index=True, return_counts=True)
     begun = np.repeat(steps[first], counts)
@@ -38,12 +47,19 @@ def smooth(raw: Floats, weight: float) -> Floats:
     """Debiased moving average; `weight` is that of the past. A constant stays constant."""
     if weight == 0:
         return raw
-    found, moving, share = np.full_like(raw, np.nan), 0.0, 0.0
+    found, average, share = np.full_like(raw, np.nan), 0.0, 0.0
     for index, value in enumerate(raw.tolist()):
         if not math.isnan(value):
-            moving = weight * moving + (1 - weight) * value
             share = weight * share + (1 - weight)
-            found[index] = moving / share
+            average += (1 - weight) / share * (value - average)  # no rounding for a constant
+            found[index] = average
+    return found
+
+
+def logarithms(y: Floats) -> Floats:
+    """Decimal logarithms; NaN where there is none."""
+    found: Floats = np.full_like(y, np.nan)
+    np.log10(y, out=found, where=y > 0)
     return found
 
 

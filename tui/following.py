@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import TYPE_CHECKING
 
 from ccafl.sentences import printable
@@ -10,6 +11,8 @@ from tui.messages import RunRead, Settings
 from tui.series import Series
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ccafl.follow import Snapshot
     from ccafl.store import ReferenceRow, RunRow, Store
 
@@ -45,7 +48,8 @@ class Followed:
         is_first, is_new = self._snapshot is None, version != self._version
         snapshot = self._read_rows() if is_new else self._snapshot
         assert snapshot is not None
-        lines = list(self._tail.read(is_complete=snapshot.run.state in ENDED))[-LOG_LINES:]
+        is_ended = snapshot.run.state in ENDED
+        lines = deque(self._tail.read(is_complete=is_ended), maxlen=LOG_LINES)
         self._snapshot, self._version = snapshot, version
         if not is_new and not lines:
             return None
@@ -57,7 +61,8 @@ class Followed:
             series=self._series.copy(),
             settings=self._settings,
             published=self._published,
-            lines=lines,
+            lines=list(lines),
+            line_count=self._tail.line_count,
             is_first=is_first,
         )
 
@@ -82,7 +87,25 @@ def _settings(run: RunRow) -> Settings:
         preset=run.preset or "default",
         values={printable(key): _text(value) for key, value in values.items()},
         differing={printable(key): _text(found["preset"]) for key, found in differing.items()},
+        origins={printable(key): origin for key, origin in _origins(values, run.preset).items()},
     )
+
+
+def _origins(names: Iterable[str], preset: str) -> dict[str, str]:
+    """Where the preset's value of each setting comes from, as the comment of the setting says."""
+    from ccafl.config import flatten, keys
+    from ccafl.presets import CPU_PRESETS, resolve
+
+    known, defaults = keys(), flatten(resolve())
+    small = flatten(resolve(preset)) if preset in CPU_PRESETS else defaults
+    found = {}
+    for name in names:
+        if name not in known or name.startswith(("run.", "data.")):
+            continue
+        is_code = "from code" in known[name].default.description
+        ours = "from code" if is_code else "ours"
+        found[name] = ours if small[name] == defaults[name] else f"preset {preset}"
+    return found
 
 
 def _text(value: object) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.style import Style
+from textual.widgets import Input, Static
 
 from ccafl.sentences import printable
+from tui.commands import Command
+from tui.key_line import KeyLine
 from tui.messages import Interest
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from tui.program import CcaflApp
+    from tui.signs import Signs
 
 PANES = {"queue": "Queue", "live": "Live", "history": "History"}
 WIDE, TALL = 110, 30
@@ -36,25 +40,35 @@ class Heading:
     counts: tuple[int, int, int] = (0, 0, 0)
     pane: str = "queue"
     path: str = ""
-    badge: str = ""
+    unseen: str = ""
+    badges: Sequence[str] = ()
     now: float = 0.0
 
-    def text(self, width: int) -> str:
-        """One line; panes on the left, badge, host and clock on the right."""
-        left = f" {self.path}" if self.path else f" ccafl  {self._panes()}"
+    def content(self, width: int) -> Content:
+        """One line; panes on the left, badges, host and clock on the right."""
+        left = f" {self.path}" if self.path else Content.assemble(" ccafl  ", *self._panes())
         clock = datetime.fromtimestamp(self.now).strftime("%H:%M")
-        for right in (f"{self.badge}  {HOST}  {clock} ", f"{self.badge}  {clock} ", self.badge):
-            room = width - cell_len(left) - cell_len(right)
-            if room >= 1:
-                return left + " " * room + right
-        return set_cell_size(left, width)
+        for rest in (f"  {HOST}  {clock} ", f"  {clock} ", ""):
+            line = Content.assemble(left, "  ", self._badges(), rest)
+            if line.cell_length <= width:
+                gap = width - line.cell_length
+                return Content.assemble(left, " " * (gap + 2), self._badges(), rest)
+        return line
 
-    def _panes(self) -> str:
-        parts = []
+    def _panes(self) -> Iterator[Content]:
         for number, (pane, name) in enumerate(PANES.items(), start=1):
             text = f"{number} {name} {self.counts[number - 1]}"
-            parts.append(f"[{text}]" if pane == self.pane else f" {text} ")
-        return "".join(parts)
+            shown = f"[{text}]" if pane == self.pane else f" {text} "
+            yield button(shown, f"app.pane('{pane}')")
+
+    def _badges(self) -> Content:
+        unseen = [button(self.unseen, "screen.unseen")] if self.unseen else []
+        return Content(", ").join([*unseen, *map(Content, self.badges)])
+
+
+def button(text: str, action: str) -> Content:
+    """Text that does something when it is clicked."""
+    return Content.styled(text, Style.from_meta({"@click": action}))
 
 
 class Line(Static):
@@ -62,18 +76,28 @@ class Line(Static):
 
     def __init__(self, id: str, text: str = "") -> None:
         super().__init__(text, id=id, markup=False)
-        self._text = text
+        self.auto_links = False
+        self._shown: str | Content = text
 
     @property
     def text(self) -> str:
         """What is shown."""
-        return self._text
+        return str(self._shown)
 
-    def show(self, text: str) -> None:
+    def show(self, shown: str | Content) -> None:
         """Show another text."""
-        if text != self._text:
-            self._text = text
-            self.update(text)
+        if shown != self._shown:
+            self._shown = shown
+            self.update(shown, layout=not self._has_room(shown))
+
+    def _has_room(self, shown: str | Content) -> bool:
+        """Whether a text needs as much room as there is; else all of the screen is drawn anew."""
+        if self.styles.is_auto_width:
+            return False
+        if not self.size.width or not self.styles.is_auto_height:  # a hidden line needs none
+            return True
+        content = Content(shown) if isinstance(shown, str) else shown
+        return content.get_height(self.styles.get_rules(), self.size.width) == self.size.height
 
 
 class Framed(Screen[None]):
@@ -81,6 +105,17 @@ class Framed(Screen[None]):
 
     app: CcaflApp
     path = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("u", "gpus", "GPU use", show=False),
+        Binding("exclamation_mark", "unseen", "newest problem", show=False),
+        Binding("colon,ctrl+p", "palette", "do", tooltip="find what can be done here by name"),
+    ]
+    # Textual has its providers under this name; our palette does not ask for them
+    COMMANDS: ClassVar[Sequence[Command]] = (  # type: ignore[assignment]
+        Command("Open run", "palette", "type its number"),
+        Command("Failed runs", "failed_runs", "the history of runs that failed"),
+        Command("About", "about", "version and folders"),
+    )
 
     def compose(self) -> ComposeResult:
         """Lay out the frame around the body."""
@@ -89,7 +124,7 @@ class Framed(Screen[None]):
         yield Line("problem")
         yield from self.body()
         yield Line("said")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def body(self) -> Iterator[Widget]:
         """What stands between strip and key line."""
@@ -110,6 +145,54 @@ class Framed(Screen[None]):
     def on_resize(self) -> None:
         """Fit the frame to the terminal."""
         self.app.draw_frame(self)
+
+    def draw(self, signs: Signs, pane: str) -> None:
+        """Bring title, strip and sentences up to date."""
+        width, height = self.app.size
+        heading = signs.heading(pane, self.path, self.app.clock())
+        self.query_one("#title", Line).show(heading.content(width))
+        strip = button(signs.strip_text(width, height), "screen.gpus")
+        self.query_one("#strip", Line).show(strip)
+        for name, text in (("problem", signs.problem()), ("said", signs.said())):
+            self.query_one(f"#{name}", Line).show(text)
+            self.query_one(f"#{name}").display = bool(text)
+        self.set_class(signs.is_closed, "-closed")
+
+    def action_palette(self) -> None:
+        """Find what can be done here."""
+        from tui.palette import open_palette
+
+        open_palette(self.app)
+
+    def action_open_number(self, number: int) -> None:
+        """Show the run of a number that was typed in the palette."""
+        self.app.open_run(number, "palette", [number])
+
+    def action_failed_runs(self) -> None:
+        """Show ended runs that failed."""
+        self.app.action_pane("history")
+        self.app.screen.query_one("#filter", Input).value = "state:failed"
+
+    def action_about(self) -> None:
+        """Say which program this is and where its files are."""
+        from tui.about import About
+
+        self.app.push_screen(About(self.app.home))
+
+    def action_gpus(self) -> None:
+        """Show every GPU with its processes."""
+        from tui.gpu_screen import GpuScreen
+
+        if not isinstance(self, GpuScreen):
+            self.app.open_above(GpuScreen(self.app.signs.gpu_page))
+
+    def action_unseen(self) -> None:
+        """Show the newest run that ended badly while nobody looked."""
+        unseen = self.app.signs.problems.unseen()
+        if unseen:
+            self.app.open_run(unseen[0].run_id, "!", [problem.run_id for problem in unseen])
+        else:
+            self.app.say("No run failed or was lost since you looked.")
 
     @property
     def is_wide(self) -> bool:

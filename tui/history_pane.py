@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.widgets import DataTable, Input
 
-from ccafl.sentences import describe, printable
+from ccafl.sentences import printable
+from tui import history_text
 from tui.acting import Acting
-from tui.frame import Line
-from tui.lists import Column, RunTable
-from tui.messages import Filter, HistoryRead
+from tui.frame import WIDE, Line
+from tui.history_columns import SORTS, Shown, columns
+from tui.history_reading import all_listed
+from tui.lists import RunTable
+from tui.messages import Filter, FilterUnclear, HistoryRead
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -22,28 +25,20 @@ if TYPE_CHECKING:
 
     from ccafl.store import RunRow
 
-SORTS = {
-    "ended": "ended",
-    "mean_ap": "mAP",
-    "rank1": "Rank-1",
-    "mean_inp": "mINP",
-    "best": "best mAP",
-    "name": "name",
-    "dataset": "dataset",
-    "id": "ID",
-}
 FIRST_PAGE = PAGE = 500
-FEWEST, MOST = 2, 6  # runs that a comparison takes
 EMPTY = " No run has ended yet.  In a shell:  ccafl run --preset demo"
+UNMATCHED = " No ended run matches.  esc clears the filter"
 
 
 class HistoryPane(Acting):
     """Ended runs and the words that choose among them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "compare", "compare", tooltip="compare the marked runs, 2 to 6"),
         Binding("slash", "filter", "filter", tooltip="filter the list"),
         Binding("s", "sort", "sort", tooltip="sort by the next column"),
+        Binding("S", "reverse", "reverse", tooltip="turn the order round", show=False),
+        Binding("b", "which", "last/best", tooltip="last evaluation, or best on test", show=False),
+        Binding("w", "export", "export", tooltip="write what is listed to a file or the clipboard"),
         Binding("escape", "clear", "clear filter, marks", show=False),
     ]
 
@@ -51,24 +46,39 @@ class HistoryPane(Acting):
         super().__init__(id=id)
         self.asked = Filter(limit=FIRST_PAGE)
         self._message: HistoryRead | None = None
+        self._hint = ""
+        self._shown = Shown()
 
     def compose(self) -> ComposeResult:
-        """Filter, table, detail."""
-        yield Input(id="filter", placeholder="words, dataset:  tag:  state:  seed:", compact=True)
-        yield Line("history-head")
-        yield RunTable(COLUMNS, "history-table")
+        """Filter, table, detail; as it was left, and with nothing known yet."""
+        left = self.app.remembered
+        sort = left.sort if left.sort in SORTS else self.asked.sort
+        self.asked = replace(self.asked, words=left.words, sort=sort, reverse=left.reverse)
+        with Horizontal(id="history-bar"):
+            yield Line("history-slash", " / ")
+            yield Input(
+                left.words, id="filter", placeholder="filter", compact=True, select_on_focus=False
+            )
+            yield Line("history-head")
+        table = RunTable(columns(self._shown), "history-table", words_from=WIDE)
+        detail = Line("history-detail")
+        table.display = detail.display = False
+        yield table
         yield Line("history-empty", " Reading the database …")
-        yield Line("history-detail")
-
-    def on_mount(self) -> None:
-        """Nothing is known yet, and nothing is filtered."""
-        self.table.display = False
-        self.query_one(Input).display = False
+        yield detail
+        with Horizontal(id="history-preview", classes="-empty"):
+            yield Line("history-results")
+            yield Line("history-settings")
 
     @property
     def table(self) -> RunTable:
         """The table of runs."""
         return self.query_one(RunTable)
+
+    @property
+    def field(self) -> Input:
+        """Where the filter is typed."""
+        return self.query_one("#filter", Input)
 
     def chosen(self) -> list[RunRow]:
         """Marked runs, else the highlighted one."""
@@ -77,25 +87,22 @@ class HistoryPane(Acting):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Clearing needs something to clear."""
         if action == "clear":
-            return bool(self.asked.words or self.table.marked or self.query_one(Input).has_focus)
+            return bool(self.field.value or self.table.marked or self.field.has_focus)
         return super().check_action(action, parameters)
 
     def take(self, message: Message) -> None:
         """Show what was read, unless something else was asked for meanwhile."""
+        if isinstance(message, FilterUnclear) and message.asked == self.asked:
+            self._hint = message.sentence
+            self._show_head()
+            self._ask(replace(self.asked, words=self._message.asked.words if self._message else ""))
         if not isinstance(message, HistoryRead) or message.asked != self.asked:
             return
-        has_rows = bool(message.runs)
-        had_rows = self.table.display
-        self.table.display = self.query_one("#history-detail").display = has_rows
-        self.query_one("#history-empty").display = not has_rows
-        empty = " No ended run matches.  esc clears the filter" if self.asked.words else EMPTY
-        self.query_one("#history-empty", Line).show(empty)
-        self.table.show(message.runs)
-        if has_rows and not had_rows and self.display and not self.query_one(Input).has_focus:
-            self.table.focus()
-        self._message = message
+        before, self._message, self._shown.which = self._message, message, message.asked.which
         self._show_head()
-        self._show_detail()
+        self.query_one("#history-empty", Line).show(UNMATCHED if message.ended else EMPTY)
+        if before is None or (message.runs, message.asked) != (before.runs, before.asked):
+            self._show_runs(message)
 
     def focus_view(self) -> None:
         """Give the keys to the list."""
@@ -103,55 +110,89 @@ class HistoryPane(Acting):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        field = self.query_one(Input)
-        field.display = True
-        field.focus()
+        self.field.focus()
 
     def action_sort(self) -> None:
         """Sort by the next column."""
         keys = list(SORTS)
         following = keys[(keys.index(self.asked.sort) + 1) % len(keys)]
-        self._ask(replace(self.asked, sort=following))
+        self._ask(replace(self.asked, sort=following, reverse=False))
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self._ask(replace(self.asked, reverse=not self.asked.reverse))
+
+    def action_which(self) -> None:
+        """Show, sort and filter by the metrics of the other evaluation, last or best."""
+        self._ask(replace(self.asked, which="best" if self.asked.which == "last" else "last"))
 
     def action_clear(self) -> None:
         """Clear the marks, else the filter."""
-        field = self.query_one(Input)
-        if not field.has_focus and self.table.clear_marks():
+        if not self.field.has_focus and self.table.clear_marks():
             return
-        field.value = ""
-        field.display = False
-        self._ask(replace(self.asked, words=""))
+        self.field.value = ""
         self.focus_view()
 
-    def action_compare(self) -> None:
-        """Compare the marked runs."""
-        runs = [run.id for run in self.table.runs if run.id in self.table.marked]
-        if FEWEST <= len(runs) <= MOST:
-            self.app.compare(runs)
-        else:
-            self.app.say(f"Mark {FEWEST} to {MOST} runs with space, then c compares them.")
+    def action_export(self) -> None:
+        """Write all runs that match, also those that are not loaded."""
+        asked = self.asked
+        self.app.export(lambda store: all_listed(store, asked), "history")
 
     @on(Input.Changed)
     def _filter(self, event: Input.Changed) -> None:
-        self._ask(replace(self.asked, words=event.value.strip()))
+        self._hint = ""
+        self._show_head()
+        self._ask(replace(self.asked, words=event.value.strip(), limit=FIRST_PAGE))
 
     @on(Input.Submitted)
     def _to_list(self) -> None:
         self.focus_view()
 
+    @on(RunTable.HeadClicked)
+    def _sort_by(self, event: RunTable.HeadClicked) -> None:
+        if event.sort == self.asked.sort:
+            self.action_reverse()
+        else:
+            self._ask(replace(self.asked, sort=event.sort, reverse=False))
+
     @on(DataTable.RowHighlighted)
     def _show_detail(self) -> None:
         run = self.table.highlighted
-        self.query_one("#history-detail", Line).show(_detail(run) if run else "")
         self.refresh_bindings()
-        if run is not None and self.table.cursor_row == self.asked.limit - 1:
-            self._ask(replace(self.asked, limit=self.asked.limit + PAGE))
+        if run is None or self._message is None:
+            return
+        published = self._message.published.get(run.dataset)
+        detail = history_text.detail(run, published, resumes=not self.app.read_only)
+        self.query_one("#history-detail", Line).show(detail)
+        if self.query_one("#history-preview").display:
+            self.query_one("#history-results", Line).show(history_text.results(run, published))
+            self.query_one("#history-settings", Line).show(history_text.settings(run))
+        if self.table.cursor_row == len(self.table.runs) - 1:
+            self._read_more()
+
+    @on(RunTable.EndReached)
+    def _read_more(self) -> None:
+        if self._message is not None and len(self.table.runs) < self._message.matching:
+            self._ask(replace(self.asked, limit=len(self.table.runs) + PAGE))
 
     @on(DataTable.RowSelected)
     def _open(self) -> None:
         run = self.table.highlighted
         if run is not None:
             self.app.open_run(run.id, "3 History", [other.id for other in self.table.runs])
+
+    def _show_runs(self, message: HistoryRead) -> None:
+        has_rows, had_rows = bool(message.runs), self.table.display
+        self._show_list(has_rows)
+        self.table.show(message.runs)
+        if has_rows and not had_rows and self.display and not self.field.has_focus:
+            self.table.focus()
+        self._show_detail()
+
+    def _show_list(self, has_rows: bool) -> None:
+        self.table.display = self.query_one("#history-detail").display = has_rows
+        self.query_one("#history-empty").display = not has_rows
+        self.query_one("#history-preview").set_class(not has_rows, "-empty")
 
     def _ask(self, asked: Filter) -> None:
         if asked != self.asked:
@@ -160,60 +201,13 @@ class HistoryPane(Acting):
 
     @on(RunTable.Marked)
     def _show_head(self) -> None:
+        """How many runs match, marks and order; instead of them what a word lacks."""
         message = self._message
         if message is None:
             return
-        more = "the first " if message.has_more else ""
-        count = len(message.runs)
-        parts = [
-            f" {more}{count:,} run{'s' * (count != 1)}",
-            f"sorted by {SORTS[message.asked.sort]}",
-        ]
-        parts += [f"filter: {message.asked.words}"] * bool(message.asked.words)
-        parts += [message.problem] * bool(message.problem)
-        parts += [f"{len(self.table.marked)} marked"] * bool(self.table.marked)
-        self.query_one("#history-head", Line).show(printable("   ".join(parts)))
-
-
-def _detail(run: RunRow) -> str:
-    note = f"   note {run.note}" if run.note else ""
-    first = f"{run.id} {run.name}   tags {' '.join(run.tags) or '-'}{note}"
-    return f"{printable(first)}\n{describe(run)}"
-
-
-def _day(run: RunRow) -> str:
-    return "-" if run.ended is None else datetime.fromtimestamp(run.ended).strftime("%d %b")
-
-
-def _took(run: RunRow) -> str:
-    from ccafl.tables import duration
-
-    if run.started is None or run.ended is None:
-        return "-"
-    return duration(run.ended - run.started)
-
-
-def _value(name: str) -> Column:
-    head = {"mean_ap": "mAP", "rank1": "Rank-1", "rank10": "Rank10", "mean_inp": "mINP"}
-    wide = 110 if name in ("rank10",) else 0
-
-    def cell(run: RunRow) -> str:
-        from ccafl.tables import percent
-
-        return percent(getattr(run.last, name, None))
-
-    return Column(head=head[name], cell=cell, width=6, right=True, from_width=wide)
-
-
-COLUMNS = (
-    Column(head="ID", cell=lambda run: str(run.id), width=5, right=True),
-    Column(head="Name", cell=lambda run: printable(run.name), width=0),
-    Column(head="Dataset", cell=lambda run: printable(run.dataset) or "-", width=10),
-    _value("mean_ap"),
-    _value("rank1"),
-    _value("rank10"),
-    _value("mean_inp"),
-    Column(head="Ended", cell=_day, width=6, from_width=90),
-    Column(head="Took", cell=_took, width=9, from_width=100),
-    Column(head="Tags", cell=lambda run: printable(" ".join(run.tags)), width=12, from_width=110),
-)
+        arrow = "^" if (message.asked.sort in ("name", "dataset")) != message.asked.reverse else "v"
+        parts = [f"{len(self.table.marked)} marked"] * bool(self.table.marked)
+        parts += [f"{message.matching:,} of {message.ended:,}"]
+        parts += ["best on test"] * (message.asked.which == "best")
+        parts += [f"sort {SORTS[message.asked.sort]} {arrow}"]
+        self.query_one("#history-head", Line).show(printable(self._hint or "   ".join(parts)) + " ")

@@ -1,12 +1,18 @@
-"""The table of keys, made from the bindings themselves: for the help page and the documentation."""
+"""Keys, read off the bindings themselves: those of one place, and the table of all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from textual.actions import parse
 from textual.binding import Binding
 from textual.keys import format_key
+
+if TYPE_CHECKING:
+    from textual.dom import DOMNode
+    from textual.screen import Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,37 +24,93 @@ class KeyRow:
     where: str
 
 
+def offered(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Binding]]:
+    """Our own keys that do something now, with their owners; those of the focused part first."""
+    taken: set[str] = set()
+    for node in path(screen):
+        for binding in own(type(node), "BINDINGS"):
+            if binding.key not in taken and can(node, binding.action):
+                taken.add(binding.key)
+                yield node, binding
+
+
+def path(screen: Screen[Any]) -> list[DOMNode]:
+    """The parts of a screen that see a key, from the focused one to the app."""
+    return (screen.focused or screen).ancestors_with_self
+
+
+def can(node: DOMNode, action: str) -> bool:
+    """Whether an action can be done now."""
+    _, name, parameters = parse(action)
+    return bool(node.check_action(name, parameters))
+
+
+def own(kind: type[DOMNode], table: str) -> Iterator[Any]:
+    """The entries of `BINDINGS` or `COMMANDS` of a class and of those classes it is made from.
+
+    Textual's own classes are left out; their keys are theirs.
+    """
+    for base in kind.__mro__:
+        if base.__module__.startswith("tui."):
+            yield from vars(base).get(table, ())
+
+
 def key_rows() -> list[KeyRow]:
     """Every key of the app, by place."""
     from tui.acting import Acting
     from tui.compare import CompareScreen
-    from tui.dialogs import Confirm, Labels
-    from tui.frame import Opened
+    from tui.datasets_screen import CheckScreen
+    from tui.dialogs import Confirm, DeleteRun, Labels
+    from tui.evaluations_panel import EvaluationsPanel
+    from tui.exporting import ExportDialog
+    from tui.fields import Choice, Tick
+    from tui.form import FormScreen
+    from tui.frame import Framed, Opened
     from tui.help import HelpScreen
     from tui.history_pane import HistoryPane
     from tui.lists import RunTable
     from tui.live_pane import LivePane
+    from tui.log_view import LogView
+    from tui.losses_panel import LossesPanel
     from tui.program import CcaflApp
     from tui.queue_pane import QueuePane
     from tui.run_view import RunView
+    from tui.settings_panel import SettingsPanel
+    from tui.text_log import TextLog
     from tui.texts import Lines
 
     places = {
-        "everywhere": CcaflApp.BINDINGS,
+        "everywhere": [*Framed.BINDINGS, *CcaflApp.BINDINGS],
         "lists, run view": Acting.BINDINGS,
         "lists": RunTable.BINDINGS,
         "Queue": QueuePane.BINDINGS,
         "run view": RunView.BINDINGS,
+        "chart": LossesPanel.BINDINGS,
+        "log": [*TextLog.BINDINGS, *LogView.BINDINGS],
+        "evaluations": EvaluationsPanel.BINDINGS,
+        "settings": SettingsPanel.BINDINGS,
         "Live, run view": LivePane.BINDINGS,
         "History": HistoryPane.BINDINGS,
         "compare": CompareScreen.BINDINGS,
-        "log and other text": Lines.BINDINGS,
+        "other text": Lines.BINDINGS,
         "opened screens": Opened.BINDINGS,
         "help": HelpScreen.BINDINGS,
+        "new run": FormScreen.BINDINGS,
+        "a tick": Tick.BINDINGS,
+        "one of a few words": Choice.BINDINGS,
+        "a checked data folder": CheckScreen.BINDINGS,
         "a question": Confirm.BINDINGS,
         "tags and note": Labels.BINDINGS,
+        "export": ExportDialog.BINDINGS,
+        "deleting a run": DeleteRun.BINDINGS,
     }
     return [row for where, bindings in places.items() for row in _rows(bindings, where)]
+
+
+def key_row(binding: Binding, where: str) -> KeyRow:
+    """The row of a binding."""
+    keys = " ".join(f"`{key_name(key)}`" for key in binding.key.split(","))
+    return KeyRow(keys, binding.tooltip or binding.description, where)
 
 
 def as_markdown() -> str:
@@ -59,15 +121,10 @@ def as_markdown() -> str:
 
 
 def _rows(bindings: Iterable[object], where: str) -> list[KeyRow]:
-    rows = []
-    for binding in bindings:
-        assert isinstance(binding, Binding)
-        keys = " ".join(f"`{_name(key)}`" for key in binding.key.split(","))
-        rows.append(KeyRow(keys, binding.tooltip or binding.description, where))
-    return rows
+    return [key_row(binding, where) for binding in bindings if isinstance(binding, Binding)]
 
 
-def _name(key: str) -> str:
+def key_name(key: str) -> str:
     """The key as one reads it on a keyboard."""
     names = {"enter": "enter", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
     return names.get(key, key if "+" in key or len(key) == 1 else format_key(key))

@@ -13,10 +13,15 @@ from textual.message import Message
 from textual.widgets import DataTable
 
 if TYPE_CHECKING:
-    from ccafl.store import RunRow
+    from textual.events import Click
 
-GAP = 2  # cells between columns
+    from ccafl.store import RunRow
+    from tui.program import CcaflApp
+
+GAP = 1  # cells between columns
 NARROWEST = 12
+OPENING_CLICKS = 2
+FEWEST, MOST = 2, 6  # runs that a comparison takes
 GLYPHS = {
     "queued": "○",
     "held": "‖",
@@ -41,7 +46,10 @@ STATE_WIDTH = max(len(f"{glyph} {word}") for word, glyph in GLYPHS.items())
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """A column, shown in tables of some widths; one of `width` 0 takes what is left."""
+    """A column, shown in tables of some widths; one of `width` 0 takes what is left.
+
+    `sort` is what a click on its head sorts by, nothing where the list has one order.
+    """
 
     head: str
     cell: Callable[[RunRow], str]
@@ -49,23 +57,35 @@ class Column:
     right: bool = False
     from_width: int = 0
     below_width: int = 10_000
+    sort: str = ""
 
 
-def state_text(state: str) -> Text:
-    """Glyph and word of a state, never a colour alone."""
-    return Text(f"{GLYPHS[state]} {state}", style=COLOURS.get(state, ""), no_wrap=True)
+def glyph(state: str) -> str:
+    """The sign of a state, one cell wide."""
+    return GLYPHS[state]
 
 
 def glyph_and_word(state: str) -> str:
-    """The same as a string."""
-    return f"{GLYPHS[state]} {state}"
+    """A state as one reads it, never by its colour alone."""
+    return f"{glyph(state)} {state}"
 
 
 class RunTable(DataTable[Text]):
     """Rows of runs with a highlighted one and marked ones; both survive new contents."""
 
+    app: CcaflApp
+
     class Marked(Message):
         """Marks were set or taken away."""
+
+    class EndReached(Message):
+        """The last row came into view."""
+
+    @dataclass
+    class HeadClicked(Message):
+        """Somebody wants the list sorted by a column."""
+
+        sort: str
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "cursor_down", "next", show=False),
@@ -75,14 +95,18 @@ class RunTable(DataTable[Text]):
         Binding("ctrl+d,pagedown", "half(1)", "half a page down", show=False),
         Binding("ctrl+u,pageup", "half(-1)", "half a page up", show=False),
         Binding("enter", "select_cursor", "open"),
-        Binding("space", "mark", "mark", show=False),
+        Binding("space", "mark", "mark"),
+        Binding("c", "compare", "compare", tooltip="compare the marked runs, 2 to 6"),
+        Binding("y", "copy", "copy", tooltip="copy the marked rows, or this one", show=False),
     ]
 
-    def __init__(self, columns: Sequence[Column], id: str) -> None:
+    def __init__(self, columns: Sequence[Column], id: str, *, words_from: int = 0) -> None:
+        """`words_from`: the width from which a state is a word beside its sign."""
         super().__init__(id=id, cursor_type="row", cell_padding=0, zebra_stripes=False)
         self.marked: set[int] = set()
         self.runs: Sequence[RunRow] = ()
-        self._all_columns = columns
+        self._all_columns, self._words_from = columns, words_from
+        self._laid_out: list[tuple[Column, int]] = []
         self._shown: list[list[Text]] = []
         self._for_width = -1
 
@@ -98,17 +122,16 @@ class RunTable(DataTable[Text]):
 
     def show(self, runs: Sequence[RunRow]) -> None:
         """Show runs; cells that did not change are not drawn again."""
-        before = self.highlighted
-        same = self._for_width == self._width() and [run.id for run in runs] == [
-            run.id for run in self.runs
-        ]
+        before, old_ids = self.highlighted, [run.id for run in self.runs]
+        ids = [run.id for run in runs]
         self.runs = runs
-        self.marked &= {run.id for run in runs}
-        rows = [self._cells(run) for run in runs]
-        if same:
-            self._update(rows)
+        self.marked.intersection_update(ids)
+        if self._for_width == self._width() and old_ids == ids[: len(old_ids)]:
+            rows = [self._cells(run) for run in runs]
+            self._update(rows[: len(old_ids)])
+            self.add_rows(rows[len(old_ids) :])
         else:
-            self._rebuild(rows, before)
+            rows = self._rebuild(before)
         self._shown = rows
 
     def action_half(self, sign: int) -> None:
@@ -130,15 +153,35 @@ class RunTable(DataTable[Text]):
         run = self.highlighted
         if run is not None:
             self.marked ^= {run.id}
-            self.show(self.runs)
+            self._show_mark(self.cursor_row)
             self.action_cursor_down()
             self.post_message(self.Marked())
+
+    def action_compare(self) -> None:
+        """Compare the marked runs."""
+        runs = [run.id for run in self.runs if run.id in self.marked]
+        if FEWEST <= len(runs) <= MOST:
+            self.app.compare(runs)
+        else:
+            self.app.say(f"Mark {FEWEST} to {MOST} runs with space, then c compares them.")
+
+    def action_copy(self) -> None:
+        """Copy rows with all columns, whatever there is room for."""
+        from ccafl.sentences import state
+        from ccafl.tables import Table, as_tabs
+
+        runs = self.chosen()
+        columns = {column.head: column for column in self._all_columns}
+        rows = [[state(run), *(column.cell(run) for column in columns.values())] for run in runs]
+        what = f"{len(runs)} row{'s' * (len(runs) != 1)}"
+        self.app.copy(as_tabs(Table(["State", *columns], rows)), what)
 
     def clear_marks(self) -> bool:
         """Take all marks away; False if there are none."""
         had = bool(self.marked)
         self.marked.clear()
-        self.show(self.runs)
+        for index in range(len(self.runs)):
+            self._show_mark(index)
         self.post_message(self.Marked())
         return had
 
@@ -147,26 +190,55 @@ class RunTable(DataTable[Text]):
         if self._for_width != self._width():
             self.show(self.runs)
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scrolling, by wheel or cursor, may reach the end."""
+        super().watch_scroll_y(old_value, new_value)
+        if self.is_vertical_scroll_end:
+            self.post_message(self.EndReached())
+
+    async def _on_click(self, event: Click) -> None:
+        """A click highlights a row, a second one opens it, one on a head sorts."""
+        event.prevent_default()
+        row, column = (event.style.meta.get(name) for name in ("row", "column"))
+        if row is None or column is None:
+            return
+        event.stop()
+        if row == -1:
+            clicked = self._laid_out[column - 2][0].sort if column >= 2 else ""
+            if clicked:
+                self.post_message(self.HeadClicked(clicked))
+            return
+        self.move_cursor(row=row)
+        if event.chain == OPENING_CLICKS:
+            self.action_select_cursor()
+
     def _width(self) -> int:
         return self.size.width or self.app.size.width
 
-    def _visible(self) -> list[tuple[Column, int]]:
-        """Columns that fit, with their widths."""
+    def _state_width(self) -> int:
+        return 1 + (STATE_WIDTH if self._width() >= self._words_from else 1)
+
+    def _fit(self) -> list[tuple[Column, int]]:
+        """Columns with their widths; where there is no room they leave from the right."""
         width = self._width()
         columns = [
             column
             for column in self._all_columns
             if column.from_width <= width < column.below_width
         ]
-        fixed = 1 + STATE_WIDTH + GAP + sum((column.width or NARROWEST) + GAP for column in columns)
-        left = max(0, width - 2 - fixed)  # a scroll bar may need two cells
-        return [(column, column.width or (NARROWEST + left)) for column in columns]
+        room = width - 1 - (self._state_width() + GAP) - (1 + GAP)  # a scroll bar takes a cell
+        while len(columns) > 1 and room < _least(columns):
+            columns.pop()
+        rest = max(0, room - _least(columns))
+        return [(column, column.width or (NARROWEST + rest)) for column in columns]
 
     def _cells(self, run: RunRow) -> list[Text]:
         from ccafl.sentences import state
 
-        cells = [Text("*" if run.id in self.marked else " "), state_text(state(run))]
-        for column, width in self._visible():
+        found = state(run)
+        sign = glyph_and_word(found) if self._width() >= self._words_from else glyph(found)
+        cells = [Text(f" {sign}", style=COLOURS.get(found, ""), no_wrap=True), self._mark(run)]
+        for column, width in self._laid_out:
             text = Text(column.cell(run), no_wrap=True)
             text.truncate(width, overflow="ellipsis")
             if column.right:
@@ -174,23 +246,40 @@ class RunTable(DataTable[Text]):
             cells.append(text)
         return cells
 
+    def _mark(self, run: RunRow) -> Text:
+        return Text("*" if run.id in self.marked else " ")
+
+    def _show_mark(self, index: int) -> None:
+        mark = self._mark(self.runs[index])
+        if mark != self._shown[index][1]:
+            self._shown[index][1] = mark
+            self.update_cell_at(Coordinate(index, 1), mark)
+
     def _update(self, rows: Sequence[Sequence[Text]]) -> None:
         for index, (new, old) in enumerate(zip(rows, self._shown, strict=True)):
             for column, (cell, was) in enumerate(zip(new, old, strict=True)):
                 if cell != was:
                     self.update_cell_at(Coordinate(index, column), cell)
 
-    def _rebuild(self, rows: Sequence[Sequence[Text]], before: RunRow | None) -> None:
-        self._for_width = self._width()
+    def _rebuild(self, before: RunRow | None) -> list[list[Text]]:
+        self._for_width, self._laid_out = self._width(), self._fit()
         self.clear(columns=True)
-        self.add_column(Text(""), width=1)
-        self.add_column(Text("State"), width=STATE_WIDTH + GAP)
-        for column, width in self._visible():
-            head = Text(column.head)
+        head = " State" if self._width() >= self._words_from else ""
+        self.add_column(Text(head), width=self._state_width() + GAP)
+        self.add_column(Text(""), width=1 + GAP)
+        for column, width in self._laid_out:
+            label = Text(column.head)
             if column.right:
-                head.pad_left(width - head.cell_len)
-            self.add_column(head, width=width + GAP)
+                label.pad_left(width - label.cell_len)
+            self.add_column(label, width=width + GAP)
+        rows = [self._cells(run) for run in self.runs]
         self.add_rows(rows)
         ids = [run.id for run in self.runs]
         if before is not None and before.id in ids:
             self.move_cursor(row=ids.index(before.id), animate=False)
+        return rows
+
+
+def _least(columns: Sequence[Column]) -> int:
+    """Cells that columns take at least."""
+    return sum((column.width or NARROWEST) + GAP for column in columns)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from ccafl.sentences import describe
+from ccafl.sentences import waits
 from tui.acting import ACTIVE
 from tui.frame import Line
 from tui.messages import QueueRead
@@ -39,13 +39,11 @@ class LivePane(Vertical):
         self._active: list[int] = []
 
     def compose(self) -> ComposeResult:
-        """The run, or why there is none."""
-        yield RunView("live-run")
+        """The run, or why there is none; nothing is known yet."""
+        view = RunView("live-run")
+        view.display = False
+        yield view
         yield Line("live-empty", " Reading the database …")
-
-    def on_mount(self) -> None:
-        """Nothing is known yet."""
-        self._show(None)
 
     @property
     def view(self) -> RunView:
@@ -73,18 +71,19 @@ class LivePane(Vertical):
 
     def _choose(self, runs: Sequence[RunRow]) -> None:
         active = [run for run in runs if run.state in ACTIVE]
-        self._active = [run.id for run in active]
+        before, self._active = self._active, [run.id for run in active]
         if self._is_chosen and self.run_id in self._active:
             return
-        if active:
-            newest = max(active, key=lambda run: (run.started or run.created, run.id))
+        begun = [run for run in active if self.run_id is None or run.id not in before]
+        if begun:
+            newest = max(begun, key=lambda run: (run.started or run.created, run.id))
             self._is_chosen = False
             if newest.id != self.run_id:
                 self._show(newest.id)
                 self.app.look()
         elif self.run_id is None:
-            queued = [run for run in runs if run.state == "queued"]
-            following = f" Next: {describe(queued[0])}" if queued else ""
+            queued = sorted(runs, key=lambda run: run.hold)  # a held run comes after all others
+            following = f" Next: run {queued[0].id}, {waits(queued[0])}." if queued else ""
             self.query_one("#live-empty", Line).show(f" Nothing is running.{following}")
 
     def _show(self, run_id: int | None) -> None:

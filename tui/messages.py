@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from textual.message import Message
+
+from tui.problems import Problem
+from tui.starts import Times
 
 if TYPE_CHECKING:
     from ccafl.follow import Snapshot
     from ccafl.gpu import GpuAnswer
     from ccafl.store import ReferenceRow, RunRow
+    from ccafl.store.queries import Which
     from tui.series import StageSeries
+
+Curve = Sequence[tuple[int, float]]  # epochs and values
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filter:
-    """What the history is asked for; `words` are what the user typed."""
+    """What the history is asked for; `words` are what the user typed.
+
+    `which` is the evaluation whose metrics are shown, sorted by and compared with.
+    """
 
     words: str = ""
     sort: str = "ended"
-    limit: int
+    reverse: bool = False
+    which: Which = "last"
+    limit: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,11 +46,15 @@ class Interest:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting of a run, and its preset's value of those that differ, both printable."""
+    """Every setting of a run, and its preset's value of those that differ, both printable.
+
+    `origins` says of the others where the value comes from, such as `from code`.
+    """
 
     preset: str
     values: Mapping[str, str]
     differing: Mapping[str, str]
+    origins: Mapping[str, str]
 
 
 @dataclass
@@ -50,36 +65,62 @@ class QueueRead(Message):
     ended: int
     paused: bool
     is_served: bool
+    times: Times = field(default_factory=Times)
+    problems: Sequence[Problem] = ()
+    low_disk: str = ""
 
 
 @dataclass
 class HistoryRead(Message):
-    """Ended runs that match; `problem` says what is wrong with the filter."""
+    """Ended runs that match, at most as many as asked for; how many match, how many ended.
+
+    `published` are the results of CCAFL's authors by data set.
+    """
 
     asked: Filter
     runs: Sequence[RunRow]
-    has_more: bool
-    problem: str = ""
+    matching: int
+    ended: int
+    published: Mapping[str, ReferenceRow]
+
+
+@dataclass
+class FilterUnclear(Message):
+    """A word of the filter says nothing, or nothing yet; the list stays as it is."""
+
+    asked: Filter
+    sentence: str
 
 
 @dataclass
 class RunRead(Message):
-    """One run; `is_first` when it begins to be followed, then `lines` starts anew too."""
+    """One run; `is_first` when it begins to be followed, then `lines` starts anew too.
+
+    `lines` are the newest lines of the log, at most as many as are kept, and `line_count` is how
+    many it has.
+    """
 
     snapshot: Snapshot
     series: Mapping[str, StageSeries]
     settings: Settings
     published: ReferenceRow | None
     lines: Sequence[str]
+    line_count: int
     is_first: bool
 
 
 @dataclass
 class ComparedRead(Message):
-    """The runs of a comparison, in order, and the published row of their dataset."""
+    """The runs of a comparison, in order, published results, and the curves of each run by name."""
 
     runs: Sequence[RunRow]
-    published: ReferenceRow | None
+    references: Sequence[ReferenceRow]
+    curves: Sequence[Mapping[str, Curve]]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Their numbers."""
+        return tuple(run.id for run in self.runs)
 
 
 @dataclass
@@ -106,8 +147,21 @@ class Said(Message):
     is_error: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose process it is, and what it runs."""
+
+    user: str
+    command: str
+
+
 @dataclass
 class GpusRead(Message):
-    """What NVML says now; None when its helper does not answer."""
+    """What NVML says now, and who owns the processes; None when its helper does not answer."""
 
     answer: GpuAnswer | None
+    owners: Mapping[int, Owner] = field(default_factory=dict)
+
+
+class HeadChanged(Message):
+    """A panel of a run has something else to say beside its name."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
+import gc
 import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -15,15 +15,18 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from ccafl.sentences import describe
-from tui.acting import ACTIVE
+from tui.acting import ACTIVE, WRITING, or_too_late
 from tui.actor import Act, Actor
-from tui.compare import CompareScreen
-from tui.frame import SMALLEST, TALL, WIDE, Framed, Line, TooSmall
+from tui.commands import Command
+from tui.frame import SMALLEST, TALL, WIDE, Framed, TooSmall
+from tui.glyphs import Ascii, is_utf8
 from tui.gpus import COMMAND, SILENT_S, GpuWatch
-from tui.help import HelpScreen
+from tui.keys import key_row, offered
+from tui.leaving import LEAVE_S, watch_signals
 from tui.main_screen import MainScreen
 from tui.messages import (
     ComparedRead,
+    FilterUnclear,
     GpusRead,
     HistoryRead,
     QueueRead,
@@ -32,19 +35,26 @@ from tui.messages import (
     Said,
     Trouble,
 )
-from tui.reader import Reader
-from tui.run_screen import RunScreen
+from tui.problems import Problems
+from tui.reader import SLOW_PERIOD_S, Reader
+from tui.remembered import recall, remember
 from tui.signs import Signs
+from tui.themes import Colourless, set_colours
 
 if TYPE_CHECKING:
+    from textual.filter import LineFilter
     from textual.message import Message
+    from textual.theme import Theme
 
     from ccafl.paths import Home
     from ccafl.store import RunRow
+    from tui.draft import Draft
+    from tui.exporting import Make
 
 SERVE_S = 10.0
 IDLE_S = 600.0
-LEAVE_S = 1.0
+LOADED_S = 5.0  # after which all libraries are there
+REMEMBER_S = 5.0
 
 
 class CcaflApp(App[None]):
@@ -63,16 +73,24 @@ class CcaflApp(App[None]):
         Binding(
             "P", "pause", "pause queue", tooltip="pause the queue, or let it go on", show=False
         ),
+        Binding("a", "add", "add a run", show=False),
+        Binding("v", "datasets", "verify a data folder", show=False),
         Binding("ctrl+l", "redraw", "draw the screen again", show=False),
         Binding("q", "quit", "quit", tooltip="quit; training goes on"),
         Binding("question_mark", "keys", "keys", tooltip="show the keys"),
     ]
+    # Textual has its providers under this name; our palette does not ask for them
+    COMMANDS: ClassVar[Sequence[Command]] = (  # type: ignore[assignment]
+        Command("Theme", "change_theme", "choose the colours"),
+        Command("ASCII on, off", "ascii", "for terminals that draw glyphs badly"),
+    )
 
     def __init__(
         self,
         home: Home,
         *,
         read_only: bool = False,
+        ascii_only: bool = False,
         clock: Callable[[], float] = time.time,
         gpu_command: Sequence[str] = COMMAND,
     ) -> None:
@@ -80,31 +98,43 @@ class CcaflApp(App[None]):
         self.animation_level = "none"
         self.home, self.read_only, self.clock = home, read_only, clock
         self.farewell = ""
-        self._signs = Signs(read_only=read_only)
-        self._served_at = self._key_at = 0.0
+        self.remembered = self._written = recall(home.viewer)
+        self._ascii = Ascii(enabled=ascii_only or self.remembered.ascii or not is_utf8())
+        set_colours(self, self.remembered.theme)
+        problems = Problems(self.remembered.since or clock(), self.remembered.seen)
+        self.signs = Signs(problems, read_only=read_only)
+        self._served_at = self._key_at = self._written_at = 0.0
         self._reader = Reader(home, self.post_message)
         self._actor = Actor(home, self.post_message)
         self._gpus = GpuWatch(self.post_message, gpu_command)
 
     def get_default_screen(self) -> Framed:
         """The screen with the panes."""
-        return MainScreen()
+        return MainScreen(self.remembered.pane)
 
     def on_mount(self) -> None:
         """Watch for signals and time; the threads start when the panes are there."""
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            if threading.current_thread() is threading.main_thread():
-                asyncio.get_running_loop().add_signal_handler(number, self._leave, number)
+        watch_signals(self._leave)
         self._key_at = time.monotonic()
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
         self.set_interval(1.0, self._tick)
+        self.set_timer(LOADED_S, gc.enable)
 
     def on_unmount(self) -> None:
         """End the threads; an action at work is finished."""
+        if self.remembered != self._written and not self.read_only:
+            remember(self.home.viewer, self.remembered)
         for thread in (self._reader, self._actor, self._gpus):
             thread.stop()
         for thread in (self._reader, self._gpus):
             if thread.is_alive():
                 thread.join(LEAVE_S)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every drawn line goes through."""
+        own = [self._ascii] if self._ascii.enabled else []
+        colourless = [Colourless()] if self.no_color else []
+        return [*super().get_line_filters(), *own, *colourless]
 
     # --- what screens ask for
 
@@ -114,6 +144,8 @@ class CcaflApp(App[None]):
         self._actor.start()
         self._gpus.start()
         self.look(anew=True)
+        if self._written.run:
+            self.open_run(self._written.run, "last time", [self._written.run])
 
     @property
     def frame(self) -> Framed | None:
@@ -128,34 +160,53 @@ class CcaflApp(App[None]):
 
     def act(self, runs: Sequence[RunRow], what: Act, *, serve: bool = False) -> None:
         """Do something to runs; what it says is shown when it is done."""
-        self._actor.do(what, [run.id for run in runs], serve=serve)
+        self._actor.do(or_too_late(runs, what), [run.id for run in runs], serve=serve)
 
     def say(self, sentence: str, *, is_error: bool = False) -> None:
         """Show a sentence above the key line for some seconds."""
-        self._signs.say(sentence, is_error=is_error)
+        self.signs.say(sentence, is_error=is_error)
         self.draw_frame(self.frame)
 
     def open_run(self, run_id: int, origin: str, run_ids: Sequence[int]) -> None:
         """Show a run above the pane."""
-        self._open(RunScreen(run_id, origin, run_ids))
+        from tui.run_screen import RunScreen
+
+        self.open_above(RunScreen(run_id, origin, run_ids))
+
+    def open_form(self, draft: Draft, edited: int | None = None) -> None:
+        """Show the form that queues runs, or changes the run that is named."""
+        from tui.form import FormScreen
+
+        if not isinstance(self.screen, FormScreen):
+            self.open_above(FormScreen(self.home, draft, edited))
 
     def compare(self, run_ids: Sequence[int]) -> None:
         """Show runs side by side."""
-        self._open(CompareScreen(run_ids))
+        main = self.screen_stack[0]
+        pane = main.pane if isinstance(main, MainScreen) else "history"
+        from tui.compare import CompareScreen
+
+        self.open_above(CompareScreen(run_ids, pane))
+
+    def copy(self, text: str, what: str) -> None:
+        """Put text on the clipboard; `what` is for the sentence, such as `6 rows`."""
+        from tui.copying import copy
+
+        copy(self, text, what)
+
+    def export(self, make: Make, name: str) -> None:
+        """Ask for form and place, then write or copy a listing; `name` is for the file."""
+        from tui.exporting import ask
+
+        ask(self, make, name)
 
     def draw_frame(self, screen: Framed | None) -> None:
         """Bring title, strip and sentences of a screen up to date."""
-        if screen is None or not screen.is_mounted or not screen.query("#title"):
-            return
-        signs, (width, height) = self._signs, self.size
-        main = self.screen_stack[0]
-        pane = main.pane if isinstance(main, MainScreen) and main.is_mounted else "queue"
-        heading = signs.heading(pane, screen.path, self.clock())
-        screen.query_one("#title", Line).show(heading.text(width))
-        screen.query_one("#strip", Line).show(signs.strip_text(width, height))
-        for name, text in (("problem", signs.problem()), ("said", signs.said())):
-            screen.query_one(f"#{name}", Line).show(text)
-            screen.query_one(f"#{name}").display = bool(text)
+        if screen is not None and screen.is_mounted and screen.query("#title"):
+            if self.app_focus:
+                self.signs.problems.look_at(screen.interest().run)
+            main = self.screen_stack[0]
+            screen.draw(self.signs, main.pane if isinstance(main, MainScreen) else "queue")
 
     # --- keys
 
@@ -167,18 +218,46 @@ class CcaflApp(App[None]):
         if isinstance(main, MainScreen):
             main.show_pane(pane)
             self.draw_frame(main)
-            self.look()
+            self.look(anew=True)
+
+    def action_add(self) -> None:
+        """Fill in a new run, from where one left it."""
+        from tui.draft import restore
+
+        self.open_form(restore(self.remembered.draft))
+
+    def action_datasets(self) -> None:
+        """Choose a data folder to check."""
+        from tui.datasets_screen import DatasetsScreen
+
+        if not isinstance(self.screen, DatasetsScreen):
+            self.open_above(DatasetsScreen())
 
     def action_pause(self) -> None:
         """Pause the queue, or let it go on."""
-        if not self.read_only and self._signs.queue is not None:
-            is_paused = self._signs.queue.paused
+        if self.signs.queue is not None:
+            is_paused = self.signs.queue.paused
             self._actor.do(lambda store, _: store.unpause() if is_paused else store.pause(), [0])
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Looking only takes away what changes the queue."""
+        del parameters
+        return not (self.read_only and action in WRITING)
+
     def action_keys(self) -> None:
-        """Show the keys."""
+        """Show the keys, those of this place first."""
+        from tui.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
-            self._open(HelpScreen())
+            self.open_above(HelpScreen([key_row(key, "here") for _, key in offered(self.screen)]))
+
+    def action_ascii(self) -> None:
+        """Draw with ASCII signs only, or with all glyphs again."""
+        self._ascii.enabled = not self._ascii.enabled
+        self.remembered = replace(self.remembered, ascii=self._ascii.enabled)
+        for screen in self.screen_stack:
+            for part in screen.walk_children(with_self=True):
+                part.refresh()
 
     def action_redraw(self) -> None:
         """Draw the screen again, after another program wrote on it."""
@@ -190,7 +269,8 @@ class CcaflApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave, at once."""
-        self.farewell = self._signs.farewell()
+        self._take_note()
+        self.farewell = self.signs.farewell()
         self.exit()
 
     # --- events and messages
@@ -212,11 +292,15 @@ class CcaflApp(App[None]):
     @on(events.AppBlur)
     def _set_pace(self) -> None:
         idle = time.monotonic() - self._key_at > IDLE_S
-        self._reader.is_slow = idle or not self.app_focus
+        was_slow, self._reader.is_slow = self._reader.is_slow, idle or not self.app_focus
+        if was_slow and not self._reader.is_slow:  # back at once
+            self.look()
+            self.draw_frame(self.frame)
 
     @on(QueueRead)
     def _take_queue(self, message: QueueRead) -> None:
-        before, self._signs.queue = self._signs.queue, message
+        before = self.signs.queue
+        self.signs.take_queue(message)
         if before is not None:
             self._report_ends(before.runs, message.runs)
         self._serve()
@@ -224,6 +308,7 @@ class CcaflApp(App[None]):
         self.draw_frame(self.frame)
 
     @on(HistoryRead)
+    @on(FilterUnclear)
     @on(ComparedRead)
     @on(RunRead)
     @on(RunGone)
@@ -234,7 +319,8 @@ class CcaflApp(App[None]):
 
     @on(Trouble)
     def _take_trouble(self, message: Trouble) -> None:
-        self._signs.take_trouble(message)
+        self.signs.take_trouble(message)
+        self._give(message)
         self.draw_frame(self.frame)
 
     @on(Said)
@@ -244,25 +330,54 @@ class CcaflApp(App[None]):
 
     @on(GpusRead)
     def _take_gpus(self, message: GpusRead) -> None:
-        self._signs.strip.take(message.answer)
-        self.draw_frame(self.frame)
+        self.signs.take_gpus(message, self.clock())
+        self._give(message)
+        if not self._reader.is_slow:
+            self.draw_frame(self.frame)
 
     # --- the rest
 
-    def _open(self, screen: Framed) -> None:
+    def open_above(self, screen: Framed) -> None:
+        """Show a screen above this one; what is below is read anew when it is left."""
         self.push_screen(screen, lambda _: self.look(anew=True))
 
     def _tick(self) -> None:
         self._set_pace()
         if self._gpus.is_alive() and time.monotonic() - self._gpus.heard > SILENT_S:
-            self._signs.strip.take(None)
-        self.draw_frame(self.frame)
+            self.signs.strip.take(None, self.clock())
+        if not self._reader.is_slow or int(time.monotonic()) % SLOW_PERIOD_S == 0:
+            self.draw_frame(self.frame)
+        self._remember()
+
+    def _remember_theme(self, theme: Theme) -> None:
+        self.remembered = replace(self.remembered, theme=theme.name)
+
+    def _take_note(self) -> None:
+        """How the screen is now, for the next start."""
+        screen, main = self.frame, self.screen_stack[0] if self.screen_stack else None
+        if screen is None or not isinstance(main, MainScreen) or not self._reader.is_alive():
+            return
+        self.remembered = replace(
+            main.as_left(self.remembered),
+            run=(screen.path and screen.interest().run) or 0,
+            since=self.signs.problems.since,
+            seen=list(self.signs.problems.seen),
+        )
+
+    def _remember(self) -> None:
+        """Write what changed, every few seconds, off the loop."""
+        self._take_note()
+        is_due = time.monotonic() - self._written_at > REMEMBER_S
+        if self.remembered != self._written and is_due and not self.read_only:
+            self._written, self._written_at = self.remembered, time.monotonic()
+            write = partial(remember, self.home.viewer, self.remembered)
+            self.run_worker(write, group="remember", thread=True, exit_on_error=False)
 
     def _serve(self) -> None:
         """Start a supervisor as `ccafl queue` does, when work waits and nobody serves it."""
         now = time.monotonic()
         is_due = now - self._served_at > SERVE_S or not self._served_at
-        if self._signs.needs_serving and is_due and not self.read_only:
+        if self.signs.needs_serving and is_due and not self.read_only:
             self._served_at = now
             self._actor.serve()
 
@@ -276,9 +391,7 @@ class CcaflApp(App[None]):
 
     def _leave(self, number: signal.Signals) -> None:
         """The terminal is gone, or somebody wants us gone: leave within a second."""
+        self._take_note()
         if number == signal.SIGTERM:
-            self.farewell = self._signs.farewell()
-        leave = threading.Timer(LEAVE_S, os._exit, (128 + number,))
-        leave.daemon = True
-        leave.start()
+            self.farewell = self.signs.farewell()
         self.exit(return_code=128 + number)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from ccafl.sentences import describe, printable, waits
+from ccafl.sentences import describe, printable, state
 from tui.acting import ACTIVE, Acting
-from tui.frame import Line
-from tui.lists import Column, RunTable
-from tui.messages import QueueRead
+from tui.frame import WIDE, Line
+from tui.lists import Column, RunTable, glyph_and_word
+from tui.messages import QueueRead, RunRead
+from tui.preview import Preview
+from tui.starts import when
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -21,30 +26,11 @@ if TYPE_CHECKING:
 
     from ccafl.store import RunRow
 
-EMPTY = (
-    "No runs wait or work.  In a shell:\n\n"
-    "  ccafl run --preset demo              a first run, on drawn pictures\n"
-    "  ccafl run --data DIR --detach        your own data\n"
-    "  ccafl check DIR                      is a data folder complete?\n\n"
-    "They appear here by themselves."
-)
+NO_RUNS = "No runs yet.  a  add the first one,  v  verify a dataset,  or: ccafl run --help"
+EMPTY = "No runs wait or work.  a  add one,  v  verify a dataset,  or: ccafl run --help"
+FIRST_ROWS = 100  # of a long queue, to be on the screen soon
 MOST_DIFFERENCES = 6
-
-
-def doing(run: RunRow) -> str:
-    """Where a run is, or what it waits for, as short as a column."""
-    if run.state == "queued":
-        return waits(run).removeprefix("waits").lstrip(": ")
-    if not run.stage:
-        return "its worker begins"
-    share = f" {100 * run.step / run.steps:.0f} %" if run.steps else ""
-    return f"{run.stage} {run.epoch or ''}{share}"
-
-
-def _config(run: RunRow, key: str) -> str:
-    from ccafl.overview import flatten_stored
-
-    return printable(str(flatten_stored(run).get(key, "-")))
+STAGES_WIDTH, DATASET_WIDTH = 20, 8
 
 
 class QueuePane(Acting):
@@ -58,28 +44,49 @@ class QueuePane(Acting):
         Binding("escape", "unmark", "take marks away", show=False),
     ]
 
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self._when: Mapping[int, str] = {}
+
     def compose(self) -> ComposeResult:
-        """Table and detail."""
-        yield RunTable(COLUMNS, "queue-table")
+        """Table, detail, and where there is room a look at the highlighted run."""
+        columns = _columns(lambda run: self._when.get(run.id, ""))
+        table = RunTable(columns, "queue-table", words_from=WIDE)
+        table.display = False  # nothing is known yet
+        yield table
         yield Line("queue-empty", "Reading the database …")
         yield Line("queue-detail")
+        yield Preview("queue-preview")
 
     @property
     def table(self) -> RunTable:
         """The table of runs."""
         return self.query_one(RunTable)
 
-    def on_mount(self) -> None:
-        """Nothing is known yet."""
-        self.table.display = False
+    def on_resize(self) -> None:
+        """There may be room for a preview now."""
+        if self.display:
+            self.app.look()
+
+    @property
+    def previewed(self) -> int | None:
+        """The run to be read for the preview; None where there is no room for one."""
+        run = self.table.highlighted
+        return run.id if run is not None and self.query_one(Preview).fits else None
 
     def take(self, message: Message) -> None:
-        """Show the queue."""
+        """Show the queue, or what was read of the highlighted run."""
+        if isinstance(message, RunRead) and message.snapshot.run.id == self.previewed:
+            self.query_one(Preview).take(message)
         if not isinstance(message, QueueRead):
             return
-        self.query_one("#queue-empty", Line).show(EMPTY)
+        self.query_one("#queue-empty", Line).show(EMPTY if message.ended else NO_RUNS)
+        self._when = when(message.runs, message.times, self.app.clock(), is_paused=message.paused)
         self._show_table(bool(message.runs))
-        self.table.show(message.runs)
+        is_long = not self.table.runs and len(message.runs) > FIRST_ROWS
+        self.table.show(message.runs[:FIRST_ROWS] if is_long else message.runs)
+        if is_long:  # the rest comes once these are on the screen
+            self.call_after_refresh(self.app.look, anew=True)
         self._show_detail()
 
     def chosen(self) -> list[RunRow]:
@@ -123,6 +130,8 @@ class QueuePane(Acting):
     def _show_detail(self) -> None:
         run = self.table.highlighted
         self.query_one("#queue-detail", Line).show(_detail(run) if run else "")
+        if run is not None and self.query_one(Preview).expect(run.id):
+            self.app.look()
         self.refresh_bindings()
 
     @on(DataTable.RowSelected)
@@ -137,6 +146,7 @@ class QueuePane(Acting):
     def _show_table(self, has_rows: bool) -> None:
         had_rows = self.table.display
         self.table.display = self.query_one("#queue-detail").display = has_rows
+        self.query_one(Preview).set_class(not has_rows, "empty")
         self.query_one("#queue-empty").display = not has_rows
         if has_rows and not had_rows and self.display:
             self.table.focus()
@@ -150,26 +160,75 @@ def _detail(run: RunRow) -> str:
     shown = [f"{key} {values['run']}" for key, values in list(found.items())[:MOST_DIFFERENCES]]
     more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
     differing = f"{', '.join(shown)}{more}" if shown else "nothing"
-    first = f"{run.id} {run.name}   differs from preset: {differing}   {_config(run, 'data.root')}"
+    data = f"{_backbone(run)}   root {_config(run, 'data', 'root')}"
+    first = f"{run.id} {run.name}   differs from preset: {differing}   {data}"
     warning = f"  warning: {run.warning}" if run.warning else ""
-    return f"{printable(first)}\n{describe(run)}{printable(warning)}"
+    second = f"{glyph_and_word(state(run))}   {describe(run)}{printable(warning)}"
+    return f"{printable(first)}\n{second}"
+
+
+@lru_cache(maxsize=4096)
+def _stored(config: str) -> Mapping[str, Mapping[str, Any]]:
+    """The sections of a stored config; a list asks for them again and again."""
+    found: Mapping[str, Mapping[str, Any]] = json.loads(config)
+    return found
+
+
+def _config(run: RunRow, section: str, name: str) -> str:
+    return printable(str(_stored(run.config).get(section, {}).get(name, "-")))
+
+
+def _backbone(run: RunRow) -> str:
+    return _config(run, "model", "backbone").removesuffix("-quickgelu")
 
 
 def _place(run: RunRow) -> str:
     return "" if run.state in ACTIVE else str(run.place)
 
 
-COLUMNS = (
-    Column(head="#", cell=_place, width=3, right=True),
-    Column(head="ID", cell=lambda run: str(run.id), width=4, right=True),
-    Column(head="Name", cell=lambda run: printable(run.name), width=0),
-    Column(head="Dataset", cell=lambda run: printable(run.dataset) or "-", width=10),
-    Column(head="GPU", cell=lambda run: printable(run.gpu), width=4),
-    Column(head="Doing", cell=doing, width=14, below_width=110),
-    Column(head="Doing", cell=doing, width=30, from_width=110),
-    Column(
-        head="Backbone", cell=lambda run: _config(run, "model.backbone"), width=8, from_width=110
-    ),
-    Column(head="Seed", cell=lambda run: _config(run, "run.seed"), width=4, from_width=110),
-    Column(head="Tags", cell=lambda run: printable(" ".join(run.tags)), width=12, from_width=110),
-)
+def _dataset(run: RunRow) -> str:
+    """The name, the number that some carry left out where it does not fit."""
+    name = printable(run.dataset) or "-"
+    return name if len(name) <= DATASET_WIDTH else name.split("-")[0]
+
+
+def stages(run: RunRow) -> str:
+    """The stages to train, the one at work in brackets, and where earlier ones come from."""
+    names = _stored(run.config)["run"]["stages"]
+    is_active = run.state in ACTIVE
+    text = " ".join(f"[{name}]" if is_active and name == run.stage else name for name in names)
+    if run.source is None:
+        return text
+    origin = f"{text} (from run {run.source})"
+    return origin if len(origin) <= STAGES_WIDTH else f"{text} (run {run.source})"
+
+
+def _added(run: RunRow) -> str:
+    return datetime.fromtimestamp(run.created).strftime("%d %b")
+
+
+def _columns(starts_or_ends: Callable[[RunRow], str]) -> tuple[Column, ...]:
+    return (
+        Column(head="", cell=_place, width=2, right=True),
+        Column(head="ID", cell=lambda run: str(run.id), width=4, right=True),
+        Column(head="Name", cell=lambda run: printable(run.name), width=0),
+        Column(head="Dataset", cell=_dataset, width=DATASET_WIDTH),
+        Column(head="Stages", cell=stages, width=STAGES_WIDTH),
+        Column(head="GPU", cell=lambda run: printable(run.gpu), width=4),
+        Column(head="Starts or ends", cell=starts_or_ends, width=14),
+        Column(head="Bkb", cell=_backbone, width=5, from_width=WIDE),
+        Column(
+            head="Seed",
+            cell=lambda run: _config(run, "run", "seed"),
+            width=4,
+            right=True,
+            from_width=WIDE,
+        ),
+        Column(
+            head="Tags",
+            cell=lambda run: printable(" ".join(run.tags)),
+            width=8,
+            from_width=WIDE,
+        ),
+        Column(head="Added", cell=_added, width=6, from_width=WIDE),
+    )

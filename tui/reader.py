@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ccafl.errors import BusyError, CcaflError, StoreError
-from tui.following import Followed, published_row
 from tui.messages import (
-    ComparedRead,
     Interest,
     QueueRead,
     RunGone,
     Trouble,
 )
+from tui.problems import read_low_disk, read_problems
+from tui.starts import TimeReader
 
 if TYPE_CHECKING:
     from textual.message import Message
 
     from ccafl.paths import Home
     from ccafl.store import Store
+    from tui.compared import Compared
+    from tui.following import Followed
 
 PERIOD_S = 0.5
 SLOW_PERIOD_S = 5.0
@@ -89,6 +92,7 @@ class _Look:
 
     def __init__(self, store: Store, post: Callable[[Message], object]) -> None:
         self._store, self._post = store, post
+        self._times = TimeReader(store)
         self.forget()
 
     def forget(self) -> None:
@@ -96,29 +100,37 @@ class _Look:
         self._version, self._seen, self._read_at = -1, Interest(), 0.0
         self._is_stale = True
         self._followed: Followed | None = None
+        self._compared: Compared | None = None
 
     def __call__(self, interest: Interest) -> None:
         version, now = self._store.data_version(), time.monotonic()
         self._is_stale |= version != self._version or now - self._read_at > REFRESH_S
-        is_new, self._seen, self._version = interest != self._seen, interest, version
+        is_new = replace(interest, run=None) != replace(self._seen, run=None)
+        self._seen, self._version = interest, version
         if is_new or (self._is_stale and now - self._read_at >= LIST_PERIOD_S):
             self._is_stale, self._read_at = False, now
             self._read_lists(interest)
         self._follow(interest.run)
 
     def _read_lists(self, interest: Interest) -> None:
-        self._post(_queue(self._store))
+        self._post(_queue(self._store, self._times))
         if interest.history is not None:
-            from tui.filters import read_history
+            from tui.history_reading import read_history
 
             self._post(read_history(self._store, interest.history))
         if interest.compared:
-            self._post(_compared(self._store, interest.compared))
+            from tui.compared import Compared
+
+            if self._compared is None or self._compared.run_ids != interest.compared:
+                self._compared = Compared(self._store, interest.compared)
+            self._post(self._compared.read())
 
     def _follow(self, run_id: int | None) -> None:
         if run_id is None:
             self._followed = None
             return
+        from tui.following import Followed
+
         if self._followed is None or self._followed.run_id != run_id:
             self._followed = Followed(self._store, run_id)
         try:
@@ -132,20 +144,18 @@ class _Look:
             self._post(message)
 
 
-def _queue(store: Store) -> QueueRead:
-    from sqlalchemy import func, select
+def _queue(store: Store, times: TimeReader) -> QueueRead:
+    from ccafl.store import ACTIVE
 
-    from ccafl.store import ACTIVE, ENDED
-    from ccafl.store.queries import RUN
-
-    with store.reading() as connection:
-        counting = select(func.count()).where(RUN.c.state.in_(ENDED))
-        ended = int(connection.execute(counting).scalar_one())
+    runs = store.runs((*ACTIVE, "queued"))
     return QueueRead(
-        runs=store.runs((*ACTIVE, "queued")),
-        ended=ended,
+        runs=runs,
+        ended=store.count(),
         paused=store.paused(),
         is_served=_is_served(store),
+        times=times.read(runs),
+        problems=read_problems(store),
+        low_disk=read_low_disk(store.home),
     )
 
 
@@ -158,8 +168,3 @@ def _is_served(store: Store) -> bool:
         and abs(time.time() - row.beat) < SERVED_S
         and lives(Identity(row.pid, row.pid_start, row.boot_id))
     )
-
-
-def _compared(store: Store, run_ids: Sequence[int]) -> ComparedRead:
-    runs = [store.run(run_id) for run_id in run_ids]
-    return ComparedRead(runs, published_row(store, runs[0].dataset))

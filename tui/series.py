@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ccafl.events import TERMS
 
@@ -13,20 +13,29 @@ if TYPE_CHECKING:
     from ccafl.store import LossRow
 
 Values = list[float | None]
+Axis = Literal["epoch", "step", "time"]
 
 
 @dataclass(slots=True)
 class StageSeries:
-    """Steps of one stage with their epochs, and the values of each term that ever had one."""
+    """Steps of one stage with their epochs and times, and the values of each term with any.
+
+    `broken` are the places of steps whose loss was NaN or infinite.
+    """
 
     steps: list[int] = field(default_factory=list)
     epochs: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     terms: dict[str, Values] = field(default_factory=dict)
+    broken: list[int] = field(default_factory=list)
 
     def take(self, row: LossRow) -> None:
         """Add a step; a term that begins later has gaps before."""
+        if row.total is None:
+            self.broken.append(len(self.steps))
         self.steps.append(row.step)
         self.epochs.append(row.epoch)
+        self.times.append(row.time)
         for name in TERMS:
             value = getattr(row, name)
             if value is not None and name not in self.terms:
@@ -37,7 +46,13 @@ class StageSeries:
     def copy(self) -> StageSeries:
         """The series as it is now."""
         terms = {name: self.terms[name].copy() for name in TERMS if name in self.terms}
-        return StageSeries(self.steps.copy(), self.epochs.copy(), terms)
+        return StageSeries(
+            steps=self.steps.copy(),
+            epochs=self.epochs.copy(),
+            times=self.times.copy(),
+            terms=terms,
+            broken=self.broken.copy(),
+        )
 
 
 class Series:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ccafl.sentences import printable
 from tui.acting import ACTIVE
-from tui.frame import TALL, WIDE, Heading
-from tui.gpus import Strip
+from tui.frame import TALL, Heading
+from tui.problems import Problems
+from tui.strip import Strip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ccafl.store import RunRow
-    from tui.messages import QueueRead, Trouble
+    from tui.messages import GpusRead, Owner, QueueRead, Trouble
 
 BUSY_SHOWN_S = 3.0
 SAID_SHOWN_S, ERROR_SHOWN_S, MOST_SAID = 6.0, 12.0, 4
@@ -23,9 +25,11 @@ SAID_SHOWN_S, ERROR_SHOWN_S, MOST_SAID = 6.0, 12.0, 4
 class Signs:
     """The newest news of everything that the frame shows."""
 
-    def __init__(self, *, read_only: bool) -> None:
+    def __init__(self, problems: Problems, *, read_only: bool) -> None:
         self.queue: QueueRead | None = None
+        self.problems = problems
         self.strip = Strip()
+        self._owners: Mapping[int, Owner] = {}
         self._read_only = read_only
         self._trouble: Trouble | None = None
         self._trouble_since = 0.0
@@ -64,22 +68,53 @@ class Signs:
         """Sentences that are still to be read."""
         return "\n".join(text for until, text in self._said if until > time.monotonic())
 
+    def take_queue(self, queue: QueueRead) -> None:
+        """Remember what works and waits, and what went wrong."""
+        self.queue = queue
+        self.problems.take(queue.problems)
+
+    def take_gpus(self, message: GpusRead, now: float) -> None:
+        """Remember what NVML says."""
+        self.strip.take(message.answer, now)
+        self._owners = message.owners
+
+    def gpu_page(self) -> str:
+        """Every GPU with its processes, or why there is none."""
+        from tui.gpu_screen import gpu_page
+
+        if self.strip.trouble:
+            return f" {self.strip.trouble}"
+        return gpu_page(self.strip.gpus, self._owners, self.runs)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the database could not be opened at all, so that there is nothing to show."""
+        return self.queue is None and bool(self.problem())
+
     def problem(self) -> str:
-        """What is wrong with the database, unless it is only busy."""
-        if self._trouble is None or self._trouble.is_busy:
-            return ""
-        return printable(self._trouble.sentence)
+        """What is wrong with the database, unless it is only busy, and with the disk."""
+        sentences = [self.queue.low_disk] if self.queue else []
+        if self._trouble is not None and not self._trouble.is_busy:
+            sentences.append(self._trouble.sentence)
+        return "\n".join(printable(sentence) for sentence in sentences if sentence)
 
     def heading(self, pane: str, path: str, now: float) -> Heading:
         """The title line."""
         counts = (len(self.runs), self.active, self.queue.ended if self.queue else 0)
-        return Heading(counts=counts, pane=pane, path=path, badge=self._badge(), now=now)
+        return Heading(
+            counts=counts,
+            pane=pane,
+            path=path,
+            unseen=self.problems.badge(),
+            badges=self._badges(now),
+            now=now,
+        )
 
     def strip_text(self, width: int, height: int) -> str:
         """The lines of the GPU strip."""
         most = 8 if height >= TALL else 2 if height >= 24 and width >= 80 else 1
-        lines = self.strip.lines(self.runs, most, wide=width >= WIDE)
-        return "\n".join(f" {line}"[:width] for line in lines)
+        lines = self.strip.lines(self.runs, most, width)
+        return "\n".join(lines)
 
     def farewell(self) -> str:
         """What goes on when the viewer leaves; nothing if nothing does."""
@@ -88,15 +123,16 @@ class Signs:
         what = "1 run goes" if self.active == 1 else f"{self.active} runs go"
         return f"{what} on in the background. ccafl-tui to look, ccafl queue to list."
 
-    def _badge(self) -> str:
+    def _badges(self, now: float) -> list[str]:
         badges = []
         waited = time.monotonic() - self._trouble_since
         if self._trouble is not None and self._trouble.is_busy and waited >= BUSY_SHOWN_S:
-            badges.append(f"database busy {waited:.0f} s")
+            as_of = datetime.fromtimestamp(now - waited).strftime("%H:%M:%S")
+            badges.append(f"database busy {waited:.0f} s, as of {as_of}")
         if self.needs_serving:
             badges.append("queue not served")
         if self.queue is not None and self.queue.paused:
             badges.append("queue paused")
         if self._read_only:
             badges.append("read-only")
-        return ", ".join(badges)
+        return badges

@@ -18,7 +18,7 @@ from ccafl.cli.check import check
 from ccafl.cli.doctor import doctor
 from ccafl.cli.options import HomeOption
 from ccafl.cli.output import fail
-from ccafl.errors import CcaflError, ConfigError
+from ccafl.errors import CcaflError, ConfigError, OutdatedError
 
 __all__ = ["app", "main"]
 
@@ -73,7 +73,7 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `ccafl history | head` just ends
     try:
         _prepare_text()
-        app()
+        _run_command()
     except CcaflError as error:
         fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -82,6 +82,18 @@ def main() -> None:
         trace = _keep_trace()
         name = type(error).__name__
         fail(f"{name}: {error}. This is a defect of ccafl; its trace is in {trace}.", 1)
+
+
+def _run_command() -> None:
+    """Run the command of `sys.argv`, again once an outdated database was brought up to date."""
+    try:
+        app()
+    except OutdatedError as error:
+        from ccafl.paths import Home
+        from ccafl.supervisor import ensure_supervisor
+
+        ensure_supervisor(Home(error.folder))
+        app()
 
 
 def _prepare_text() -> None:

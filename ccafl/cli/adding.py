@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ccafl.cli import orders
 from ccafl.cli.options import (
     DataOption,
     FilesOption,
@@ -24,11 +23,10 @@ from ccafl.cli.options import (
     TagOption,
     YesOption,
 )
-from ccafl.cli.output import confirm, note, terminal_width
-from ccafl.cli.serving import serve
-from ccafl.cli.sweeps import Variant, variants
+from ccafl.cli.output import confirm, note, progress_bar, terminal_width
 
 if TYPE_CHECKING:
+    from ccafl.orders import Order, Ready, Variant
     from ccafl.paths import Home
 
 UNASKED = 20  # runs that one command adds without asking
@@ -56,10 +54,11 @@ def run(
     closing the terminal only ends the view. Exit codes: 0 finished, 1 failed or lost, 130
     cancelled, 129 or 143 when SIGHUP or SIGTERM ended the view and the run goes on.
     """
+    from ccafl.orders import Order, Variant, submit
     from ccafl.paths import find_home
 
     place = find_home(home)
-    order = orders.Order(
+    order = Order(
         preset=preset,
         data=data,
         variants=[Variant(files=tuple(config or ()), settings=tuple(settings or ()))],
@@ -70,11 +69,10 @@ def run(
         tags=tag or [],
         text=text,
     )
-    ready = orders.check(order, place)
-    orders.print_notes(ready)
+    ready = _make_ready(order, place)
     if not detach:
         raise typer.Exit(_queue_and_follow(ready, place))
-    (run_id,) = _queue(ready, place)
+    (run_id,) = submit(ready, place)
     print(run_id)
     note(f"run {run_id} is queued. ccafl queue: what it does   ccafl log {run_id} -f: its log")
 
@@ -98,10 +96,11 @@ def add(
     Values separated by commas and several config files add a run for each combination, all of
     them or none; more than 20 are confirmed first.
     """
+    from ccafl.orders import Order, submit, variants
     from ccafl.paths import find_home
 
     place = find_home(home)
-    order = orders.Order(
+    order = Order(
         preset=preset,
         data=data,
         variants=variants(config or [], settings or []),
@@ -112,17 +111,16 @@ def add(
         tags=tag or [],
         text=text,
     )
-    ready = orders.check(order, place)
-    orders.print_notes(ready)
+    ready = _make_ready(order, place)
     if len(ready) > 1:
         _show_sweep(order.variants)
     if len(ready) > UNASKED and not yes:
         confirm(f"Add {len(ready):,} runs?", f"add {len(ready):,} runs")
-    for run_id in _queue(ready, place):
+    for run_id in submit(ready, place):
         print(run_id)
 
 
-def _show_sweep(swept: Sequence[Variant]) -> None:
+def _show_sweep(swept: Sequence["Variant"]) -> None:
     """The runs of a sweep as a table: a column per key."""
     from ccafl.sentences import printable
     from ccafl.tables import Table, as_text
@@ -132,39 +130,30 @@ def _show_sweep(swept: Sequence[Variant]) -> None:
     note(as_text(Table(keys, rows)))
 
 
-def _queue(ready: Sequence[orders.Ready], home: "Home") -> list[int]:
-    from ccafl.store import NewRun, open_store
+def _make_ready(order: "Order", home: "Home") -> "list[Ready]":
+    """Check an order to the last image, and say what is known to hurt."""
+    from ccafl.orders import Planner, prepare, remarks
 
-    runs = [
-        NewRun(
-            config=run.config,
-            name=run.config.run.name,
-            note=run.text,
-            preset=run.preset,
-            dataset=run.report.usable().name,
-            gpu=run.gpu,
-            tags=run.tags,
-            source=run.source,
-        )
-        for run in ready
-    ]
-    serve(home)  # it creates the database
-    with open_store(home) as store:
-        run_ids = store.add_runs(runs)
-    serve(home)  # an idle one may have left in between
-    return run_ids
+    plans = Planner(home).plan(order)
+    with progress_bar() as tell:
+        ready = prepare(plans, home, tell)
+    for line in remarks(ready):
+        note(line)
+    return ready
 
 
-def _queue_and_follow(ready: Sequence[orders.Ready], home: "Home") -> int:
+def _queue_and_follow(ready: "Sequence[Ready]", home: "Home") -> int:
     """Queue a run and show it until it ends; gives the exit code."""
     from ccafl.follow import LiveView, PlainView, Signals, closing_text, exit_code, follow
+    from ccafl.orders import submit
     from ccafl.store import open_store
+    from ccafl.supervisor import ensure_supervisor
 
     with Signals() as signals:  # from before the run is queued: no Ctrl-C is lost
-        (run_id,) = _queue(ready, home)
+        (run_id,) = submit(ready, home)
         view = LiveView() if LiveView.fits() else PlainView(_print_line)
         with open_store(home) as store:
-            last = follow(store, run_id, view, signals, serve=partial(serve, home))
+            last = follow(store, run_id, view, signals, serve=partial(ensure_supervisor, home))
     if last is not None:
         print(closing_text(last, terminal_width()), end="")
         return exit_code(last.run.state)

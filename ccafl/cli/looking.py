@@ -2,17 +2,22 @@
 
 import sys
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ccafl.cli.options import HistoryFormat, HomeOption, ListFormat, RunArgument, RunsArgument
+from ccafl.cli.options import (
+    HistoryFormat,
+    HomeOption,
+    ListFormat,
+    RunArgument,
+    RunsArgument,
+    WhereOption,
+)
 from ccafl.cli.output import note, terminal_width
 
 if TYPE_CHECKING:
-    from ccafl.store import ReferenceRow
-    from ccafl.tables import Table
+    from ccafl.listings import Form, Listing
 
 LOG_POLL_S = 0.5
 
@@ -24,12 +29,13 @@ def history(
     tag: Annotated[
         str | None, typer.Option("--tag", metavar="TAG", help="Only runs with this tag.")
     ] = None,
+    where: WhereOption = "",
     sort: Annotated[
         str,
         typer.Option(
             "--sort",
             metavar="KEY",
-            help="ended, started, id, name, dataset, state; mean_ap, rank1, rank5, rank10, "
+            help="ended, started, took, id, name, dataset, state; mean_ap, rank1, rank5, rank10, "
             "mean_inp of the last evaluation; best: mAP of the best one.",
         ),
     ] = "ended",
@@ -49,49 +55,35 @@ def history(
     The best one is chosen by mAP on the test data, as everybody does; read it with that in mind.
     JSON and CSV give the metrics as fractions, the other forms in percent.
     """
-    from ccafl import tables
+    from ccafl import listings
     from ccafl.errors import ConfigError
     from ccafl.paths import find_home
     from ccafl.store import open_store
 
     with open_store(find_home(home)) as store:
         if published:
-            if tag is not None or sort != "ended":
-                raise ConfigError("--published takes no --tag and no --sort; it lists by mAP.")
-            _print_published(store.references(dataset)[:limit], form)
+            if tag is not None or where or sort != "ended":
+                raise ConfigError(
+                    "--published takes no --tag, no --where and no --sort; it lists by mAP."
+                )
+            note("Published results, as their sources print them; none was measured here.")
+            _print(listings.published(store.references(dataset)[:limit]), form)
             return
-        runs = store.history(dataset=dataset, tag=tag, sort=sort, limit=limit)
+        runs = store.history(where=where, dataset=dataset, tag=tag, sort=sort, limit=limit)
     if not runs and form == "table":
-        words = "No ended run matches." if dataset or tag else "No run has ended yet."
+        words = "No ended run matches." if dataset or tag or where else "No run has ended yet."
         print(f"{words} ccafl queue: what works   ccafl run --preset demo: a first run")
         return
-    texts = {
-        "json": lambda: tables.as_json(tables.history_objects(runs)),
-        "csv": lambda: tables.as_csv(tables.history_records(runs)),
-    }
-    print(texts[form]() if form in texts else _draw(tables.history_table(runs), form), end="")
+    _print(listings.history(runs), form)
 
 
-def _print_published(references: "Sequence[ReferenceRow]", form: str) -> None:
+def _print(listing: "Listing", form: "Literal['table'] | Form") -> None:
     from ccafl import tables
 
-    texts = {
-        "json": lambda: tables.as_json(tables.published_objects(references)),
-        "csv": lambda: tables.as_csv(tables.published_objects(references)),
-    }
-    note("Published results, as their sources print them; none was measured here.")
-    print(
-        texts[form]() if form in texts else _draw(tables.published_table(references), form), end=""
-    )
-
-
-def _draw(table: "Table", form: str) -> str:
-    """A table for people, in one of three forms."""
-    from ccafl import tables
-
-    if form == "markdown":
-        return tables.as_markdown(table)
-    return tables.as_latex(table) if form == "latex" else tables.as_text(table, terminal_width())
+    if form == "table":
+        print(tables.as_text(listing.table, terminal_width()), end="")
+    else:
+        print(listing.text(form), end="")
 
 
 def show(run_id: RunArgument, form: ListFormat = "table", home: HomeOption = None) -> None:
@@ -114,27 +106,33 @@ def show(run_id: RunArgument, form: ListFormat = "table", home: HomeOption = Non
 
 def compare(
     run_ids: RunsArgument,
-    form: ListFormat = "table",
+    form: HistoryFormat = "table",
     home: HomeOption = None,
 ) -> None:
     """Show two or more runs side by side.
 
-    Their last and best results, and the settings in which they differ.
+    Their last and best results with the distance to the first run, what was published, and the
+    settings in which they differ. CSV, Markdown and LaTeX give the last results alone.
     """
-    from ccafl import comparison, tables
+    from ccafl import comparison
+    from ccafl.comparison import View
     from ccafl.errors import ConfigError
     from ccafl.paths import find_home
     from ccafl.store import open_store
 
     chosen = list(dict.fromkeys(run_ids))
-    if len(chosen) < 2:
-        raise ConfigError("Name at least two runs: ccafl compare ID ID.")
+    if not 2 <= len(chosen) <= len(comparison.LETTERS):
+        raise ConfigError(
+            f"Name 2 to {len(comparison.LETTERS)} different runs: ccafl compare ID ID."
+        )
     with open_store(find_home(home)) as store:
         runs = [store.run(run_id) for run_id in chosen]
-    if form == "json":
-        print(tables.as_json(comparison.as_object(runs)), end="")
+        references = comparison.references(store, runs[0].dataset)
+    views = [View(which="last", references=references), View(which="best", references=references)]
+    if form == "table":
+        print(comparison.as_text(runs, views, terminal_width()), end="")
     else:
-        print(comparison.as_text(runs, terminal_width()), end="")
+        print(comparison.listing(runs, views[0]).text(form), end="")
 
 
 def log(

@@ -107,6 +107,15 @@ TagOption = Annotated[
 NoteOption = Annotated[
     str, typer.Option("--note", metavar="TEXT", help="Free text, kept with the run.")
 ]
+WhereOption = Annotated[
+    str,
+    typer.Option(
+        "--where",
+        metavar="WORDS",
+        help="Only runs that match all words, such as 'tag:main map>50 ical.margin=0.3 -failed'; "
+        "metrics in percent. docs/commands.md lists the words.",
+    ),
+]
 ListFormat = Annotated[
     Literal["table", "json"], typer.Option("--format", help="Form of the output.")
 ]

@@ -34,8 +34,8 @@ def terminal_width() -> int | None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, told by (done, total); nothing where stderr is no terminal."""
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr, told by (activity, done, total); nothing where stderr is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -43,8 +43,10 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     is_hidden = not sys.stderr.isatty() or console.is_dumb_terminal
     with Progress(*columns, console=console, transient=True, disable=is_hidden) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        task = progress.add_task("", total=None)
+        yield lambda activity, done, total: progress.update(
+            task, description=activity, completed=done, total=total or None
+        )
 
 
 def confirm(question: str, deed: str) -> None:

@@ -9,7 +9,6 @@ import typer
 from ccafl.cli import adding
 from ccafl.cli.options import HomeOption, ListFormat, RunsArgument, YesOption
 from ccafl.cli.output import complain, confirm, note, terminal_width
-from ccafl.cli.serving import serve as serve_queue
 
 if TYPE_CHECKING:
     from ccafl.paths import Home
@@ -150,6 +149,7 @@ def _each(
     from ccafl.paths import find_home
     from ccafl.sentences import printable
     from ccafl.store import open_store
+    from ccafl.supervisor import ensure_supervisor
 
     place, code, was_done = find_home(home), 0, False
     once: Iterable[int] = dict.fromkeys(run_ids)
@@ -162,7 +162,7 @@ def _each(
                 complain(str(error))
                 code = error.exit_code
     if was_done and serve:
-        serve_queue(place)
+        ensure_supervisor(place)
     raise typer.Exit(code)
 
 
@@ -171,9 +171,10 @@ def _turn(home: Path | None, act: "Callable[[Store], str]") -> None:
     from ccafl.paths import find_home
     from ccafl.sentences import printable
     from ccafl.store import open_store
+    from ccafl.supervisor import ensure_supervisor
 
     place = find_home(home)
-    serve_queue(place)
+    ensure_supervisor(place)
     with open_store(place) as store:
         print(printable(act(store)))
 
@@ -199,10 +200,11 @@ def _ask_to_replace(run_ids: Sequence[int], home: Path | None) -> None:
 def _serve_again(store: "Store", home: "Home") -> None:
     """See to it that somebody serves the queue, and say so if nobody did."""
     from ccafl.errors import CcaflError
+    from ccafl.supervisor import ensure_supervisor
 
     before = store.supervisor()
     try:
-        serve_queue(home)
+        ensure_supervisor(home)
     except CcaflError as error:  # the list is printed all the same
         note(f"warning: nobody serves the queue, and it cannot be served: {error}")
         return

@@ -1,5 +1,6 @@
 """`ccafl config` and `ccafl demo`: settings to begin with, and data to try them on."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +45,8 @@ def demo(
     from ccafl.demo import draw_dataset
     from ccafl.sentences import printable
 
-    with progress_bar("drawing the demo data set") as progress:
+    with progress_bar() as tell:
+        progress = partial(tell, "drawing the demo data set")
         draw_dataset(folder, seed=seed, identities=identities, cameras=cameras, progress=progress)
     print(printable(scan(folder).summary()))
     print(printable(f"Try: ccafl run --preset demo --data {folder}"))

@@ -4,8 +4,9 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from ccafl.datasets.report import Report, examine
 # no other kind of file is tried: Pillow hands some of them to programs of the system
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 MAX_PIXELS = 2**25  # 100 MB when decoded, in each thread; Pillow alone lets more pass
+# told the activity, what is done and what there is in all, 0 where that is not known
+Tell = Callable[[str, int, int], None]
 _CHUNK = 64  # images between two yields, a moment's work
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # what Pillow's decoders raise on damaged files
@@ -85,13 +88,30 @@ def check(
     """
     yield Step("reading names", 0, 0)
     report = examine(root, layout)
-    if fast or report.dataset is None:
+    return report if fast else (yield from open_images(report))
+
+
+def open_images(report: Report) -> Generator[Step, None, Report]:
+    """The second half of `check`: open every image of a folder whose names were read."""
+    if report.dataset is None:
         return report
     dataset = report.dataset
     paths = [record.path for split in SPLITS for record in dataset.split(split)]
     looks = yield from _open_all(paths)
     problems = [Problem(look.fault, look.path) for look in looks if look.fault]
     return report.with_images(problems, _mode_warnings(looks, len(paths)), opened=len(paths))
+
+
+def work_off(steps: Generator[Step, None, Report], tell: Tell) -> Report:
+    """Work a check off and give what it ends with; what `tell` raises stops it."""
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as ended:
+                report: Report = ended.value
+                return report
+            tell(step.activity, step.done, step.total)
 
 
 def _open_all(paths: Sequence[Path]) -> Generator[Step, None, list[_Look]]:

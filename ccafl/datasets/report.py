@@ -30,8 +30,13 @@ class Report:
         """The data set, if it can be trained and evaluated on.
 
         Raises:
-            DatasetError: it cannot; the message is the first problem.
+            DatasetError: it cannot; the message is the first problem, and where the others are.
         """
+        if len(self.problems) > 1:
+            raise DatasetError(
+                f"{self.problems[0].message} {len(self.problems):,} things are wrong; "
+                f"`ccafl check {quote(self.root)}` lists them."
+            )
         if self.problems:
             raise DatasetError(self.problems[0].message)
         assert self.dataset is not None, "a report without a data set has a problem"

@@ -48,7 +48,7 @@ def examine(home: Home) -> Iterator[Finding]:
 
 def disk_use(home: Home) -> list[tuple[str, int]]:
     """Bytes of each run, each cache and the database, largest first."""
-    sizes = {f"run {run_id}": removal.size(home.run(run_id)) for run_id in run_folders(home)}
+    sizes = {f"run {run_id}": removal.size(home.run(run_id).root) for run_id in run_folders(home)}
     for folder in (home.cache, home.backups):
         for path in folder.iterdir() if folder.is_dir() else ():
             sizes[f"{folder.name} {path.name}"] = _size(path)

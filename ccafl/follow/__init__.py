@@ -12,9 +12,9 @@ from typing import Any, Protocol, Self
 
 from ccafl.errors import BusyError, CcaflError, StoreError
 from ccafl.follow.live import LiveView
-from ccafl.follow.log import LogTail
+from ccafl.follow.log import LogTail, find_lines, read_lines
 from ccafl.follow.plain import PlainView
-from ccafl.follow.snapshot import Snapshot, Watcher
+from ccafl.follow.snapshot import Snapshot, Watcher, time_left
 from ccafl.sentences import describe, printable
 from ccafl.store import ENDED, State, Store
 from ccafl.tables import as_text, evaluation_table, stage_results
@@ -28,7 +28,10 @@ __all__ = [
     "Watcher",
     "closing_text",
     "exit_code",
+    "find_lines",
     "follow",
+    "read_lines",
+    "time_left",
 ]
 
 POLL_S = 0.25

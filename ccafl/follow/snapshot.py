@@ -77,9 +77,23 @@ class Snapshot:
         """
         ended = [row for row in self.epochs if row.stage == name]
         done = ended[-1].epoch if ended else 0
-        begun = ended[-1].step if ended else self.first_steps.get(name, self.run.step + 1) - 1
-        of_epoch = (self.run.step - begun) / max(self._steps_per_epoch(name), 1)
+        of_epoch = self._steps_of_epoch(name) / max(self._steps_per_epoch(name), 1)
         return min((done + min(max(of_epoch, 0.0), 1.0)) / epochs, 1.0)
+
+    def iteration(self) -> "Iteration | None":
+        """Where in its epoch the stage at work is; None outside a stage, or if that is unknown."""
+        order = list[str](self.config.run.stages)
+        if self.run.stage not in order:
+            return None
+        stage = self.config.run.stages[order.index(self.run.stage)]
+        done, of = self._steps_of_epoch(stage), round(self._steps_per_epoch(stage))
+        return Iteration(done, of) if 0 <= done <= of else None
+
+    def _steps_of_epoch(self, name: Stage) -> int:
+        """Steps since the last epoch of the stage ended, or since the stage began."""
+        ended = [row.step for row in self.epochs if row.stage == name]
+        begun = ended[-1] if ended else self.first_steps.get(name, self.run.step + 1) - 1
+        return self.run.step - begun
 
     def _steps_per_epoch(self, name: Stage) -> float:
         """Optimiser steps; those of the prompt stage are what the others leave of the total."""
@@ -96,11 +110,31 @@ class Snapshot:
         return self._epoch_seconds("intra") if name == "inter" else None
 
 
+class Iteration(NamedTuple):
+    """Steps of the present epoch: how many are done, and of how many."""
+
+    done: int
+    of: int
+
+
 class TimeLeft(NamedTuple):
     """Seconds to the end of the run, or only of the stage at work."""
 
     seconds: float
     of_run: bool
+
+
+def time_left(store: Store, run: RunRow) -> TimeLeft | None:
+    """Estimate of the training time left of a run, without reading its losses."""
+    return Snapshot(
+        run=run,
+        config=from_json(run.config),
+        epochs=store.epochs(run.id),
+        evaluations=(),
+        smooth={},
+        means={},
+        first_steps={},
+    ).time_left()
 
 
 class Watcher:

@@ -23,7 +23,10 @@ _DEVICE = re.compile(r"auto|cpu|\d{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewRun:
-    """What a user asks to be trained; the fields are those of `Store.add_run`."""
+    """What a user asks to be trained; the fields are those of `Store.add_run`.
+
+    With `hold` it waits until it is released.
+    """
 
     config: RunConfig
     name: str = ""
@@ -33,6 +36,7 @@ class NewRun:
     gpu: str = "auto"
     tags: Sequence[str] = ()
     source: int | None = None
+    hold: bool = False
 
 
 def add_runs(
@@ -159,6 +163,7 @@ def _insert(connection: Connection, run_id: int, run: NewRun, config: str, now: 
                 gpu=run.gpu,
                 source=run.source,
                 place=last_place(connection) + 1,
+                hold=run.hold,
                 token=secrets.token_hex(16),
                 created=now,
                 config=config,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, case, delete, func, insert, select, update
 
 from ccafl.store.again import FRESH
 from ccafl.store.queries import ATTEMPT, LEASE, RUN, SETTING, SUPERVISOR
@@ -18,7 +18,10 @@ from ccafl.store.states import ACTIVE, ExitKind, State, check_transition
 
 @dataclass(frozen=True, slots=True)
 class ActiveRun:
-    """What the supervisor must know of a claimed run; `pid` is None until it is recorded."""
+    """What the supervisor must know of a claimed run; `pid` is None until it is recorded.
+
+    `until` is when the limit of the attempt's time is reached, None without a limit.
+    """
 
     id: int
     state: State
@@ -32,6 +35,7 @@ class ActiveRun:
     offset: int
     source: int | None = None
     start_over: bool = False
+    until: float | None = None
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -295,6 +299,8 @@ def _say_why(connection: Connection, run_id: int, old: str | None, reason: str) 
 
 
 def _select_active() -> Select[Any]:
+    hours = func.json_extract(RUN.c.config, "$.run.hours")
+    until = case((hours > 0, ATTEMPT.c.started + 3600 * hours))
     return select(
         RUN.c.id,
         RUN.c.state,
@@ -308,6 +314,7 @@ def _select_active() -> Select[Any]:
         ATTEMPT.c.offset,
         RUN.c.source,
         RUN.c.start_over,
+        until,
     ).join(ATTEMPT, (ATTEMPT.c.run_id == RUN.c.id) & (ATTEMPT.c.n == RUN.c.attempt))
 
 

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, Select, case, func, select
 
 from ccafl.errors import ConfigError, StoreError
 from ccafl.store import tables
@@ -18,7 +18,7 @@ from ccafl.store.rows import (
     RunRow,
     SupervisorRow,
 )
-from ccafl.store.states import ACTIVE, ENDED, STATES, State
+from ccafl.store.states import ACTIVE, STATES, State
 
 _TABLES = tables.Run.metadata.tables
 RUN, ATTEMPT, TAG = _TABLES["run"], _TABLES["attempt"], _TABLES["tag"]
@@ -27,6 +27,8 @@ CAMERA_PAIR, REFERENCE = _TABLES["camera_pair"], _TABLES["reference"]
 LEASE, SUPERVISOR, SETTING = _TABLES["lease"], _TABLES["supervisor"], _TABLES["setting"]
 
 _LAST, _BEST = EVALUATION.alias("last"), EVALUATION.alias("best")
+Which = Literal["last", "best"]
+EVALUATIONS: Mapping[Which, FromClause] = {"last": _LAST, "best": _BEST}
 _EVALUATION_FIELDS = tuple(EvaluationRow.__dataclass_fields__)
 # the supervisor's own
 _HIDDEN = frozenset(
@@ -37,20 +39,9 @@ _HIDDEN = frozenset(
 )
 _RUN_FIELDS = tuple(column.name for column in RUN.c if column.name not in _HIDDEN)
 
-SORTS: Mapping[str, ColumnElement[Any]] = {
-    "ended": RUN.c.ended.desc(),
-    "started": RUN.c.started.desc(),
-    "id": RUN.c.id.desc(),
-    "name": RUN.c.name.asc(),
-    "dataset": RUN.c.dataset.asc(),
-    "state": RUN.c.state.asc(),
-    "mean_ap": _LAST.c.mean_ap.desc(),
-    "rank1": _LAST.c.rank1.desc(),
-    "rank5": _LAST.c.rank5.desc(),
-    "rank10": _LAST.c.rank10.desc(),
-    "mean_inp": _LAST.c.mean_inp.desc(),
-    "best": _BEST.c.mean_ap.desc(),
-}
+METRICS = ("mean_ap", "rank1", "rank5", "rank10", "mean_inp")
+ALPHABETIC = ("name", "dataset", "state")
+SORTS = ("ended", "started", "took", "id", *ALPHABETIC, *METRICS, "best")
 
 
 def runs(connection: Connection, states: Sequence[State] | None, limit: int | None) -> list[RunRow]:
@@ -84,22 +75,34 @@ def unknown_run(run_id: int) -> StoreError:
 
 
 def history(
-    connection: Connection, dataset: str | None, tag: str | None, sort: str, limit: int | None
+    connection: Connection,
+    filters: Sequence[ColumnElement[bool]],
+    *,
+    sort: str,
+    reverse: bool,
+    which: Which,
+    limit: int | None,
 ) -> list[RunRow]:
-    """Ended runs in the order of a key of `SORTS`; runs without that value come last.
+    """Runs in the order of a key of `SORTS`; runs without that value come last.
+
+    Texts begin with A, all else with the newest or highest; `reverse` turns that round.
 
     Raises:
         ConfigError: an unknown sort key.
     """
     if sort not in SORTS:
         raise ConfigError(f"History cannot be sorted by {sort!r}; known are {', '.join(SORTS)}.")
-    filters: list[ColumnElement[bool]] = [RUN.c.state.in_(ENDED)]
-    if dataset is not None:
-        filters.append(RUN.c.dataset == dataset)
-    if tag is not None:
-        filters.append(RUN.c.id.in_(select(TAG.c.run_id).where(TAG.c.tag == tag)))
-    order = (SORTS[sort].nulls_last(), RUN.c.id.desc())
+    column = _sort_column(sort, which)
+    is_ascending = (sort in ALPHABETIC) != reverse
+    ordered = column.asc() if is_ascending else column.desc()
+    order = (ordered.nulls_last(), RUN.c.id.asc() if reverse else RUN.c.id.desc())
     return _run_rows(connection, filters, order, limit)
+
+
+def count(connection: Connection, filters: Sequence[ColumnElement[bool]]) -> int:
+    """How many runs there are."""
+    query = select(func.count()).select_from(RUN).where(*filters)
+    return int(connection.execute(query).scalar_one())
 
 
 def evaluations(connection: Connection, run_id: int) -> list[EvaluationRow]:
@@ -122,6 +125,15 @@ def losses(connection: Connection, run_id: int, after_step: int) -> list[LossRow
     """Losses of a run after a step, in order."""
     query = _select_losses().where(LOSS.c.run_id == run_id, LOSS.c.step > after_step)
     return [LossRow(*row) for row in connection.execute(query.order_by(LOSS.c.step))]
+
+
+def loss_means(connection: Connection, run_id: int) -> list[LossRow]:
+    """Mean losses of each epoch of a run, with the last step and time of the epoch, in order."""
+    last, time = func.max(LOSS.c.step), func.max(LOSS.c.time)
+    terms = (func.avg(LOSS.c[name]) for name in LossRow._fields[LossRow._fields.index("total") :])
+    query = select(last, LOSS.c.stage, LOSS.c.epoch, time, *terms).where(LOSS.c.run_id == run_id)
+    found = connection.execute(query.group_by(LOSS.c.stage, LOSS.c.epoch).order_by(last))
+    return [LossRow(*row) for row in found]
 
 
 def latest_loss(connection: Connection, run_id: int) -> LossRow | None:
@@ -156,6 +168,14 @@ def supervisor(connection: Connection) -> SupervisorRow | None:
     """The process that serves the queue or did so last."""
     row = connection.execute(_select(SUPERVISOR, SupervisorRow)).mappings().first()
     return SupervisorRow(**row) if row else None
+
+
+def _sort_column(sort: str, which: Which) -> ColumnElement[Any]:
+    if sort == "best":
+        return _BEST.c.mean_ap
+    if sort == "took":
+        return RUN.c.ended - RUN.c.started
+    return EVALUATIONS[which].c[sort] if sort in METRICS else RUN.c[sort]
 
 
 def _select(table: Any, row: type[Any]) -> Select[Any]:

@@ -1,20 +1,22 @@
 """Deleting an ended run with everything it wrote."""
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, select
 
 from ccafl.errors import StoreError
-from ccafl.paths import RunFolder
+from ccafl.paths import Home, flush
 from ccafl.store.queries import LEASE, RUN, unknown_run
 from ccafl.store.states import ENDED
 
 
-def size(folder: RunFolder) -> int:
+def size(folder: Path) -> int:
     """Bytes of everything a run wrote; a file with two names in it counts once."""
     seen: dict[tuple[int, int], int] = {}
-    for path in [folder.root, *folder.root.rglob("*")]:
+    for path in [folder, *folder.rglob("*")]:
         try:
             status = path.lstat()
         except FileNotFoundError:
@@ -41,19 +43,57 @@ def delete_rows(connection: Connection, run_id: int) -> None:
         raise unknown_run(run_id)
     if state not in ENDED:
         raise StoreError(f"Run {run_id} is {state}. Cancel it before you delete it.")
-    query = select(RUN.c.id).where(RUN.c.source == run_id).order_by(RUN.c.id)
-    users = [str(user) for user in connection.execute(query).scalars()]
-    if users:
+    if users := _users(connection, run_id):
         names = f"run {users[0]} starts" if len(users) == 1 else f"runs {', '.join(users)} start"
         raise StoreError(f"Run {run_id} is kept, because {names} from it. Delete those first.")
     connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
     connection.execute(delete(RUN).where(RUN.c.id == run_id))
 
 
-def delete_folder(folder: RunFolder) -> int:
-    """Remove the folder of a run whose rows are gone; gives the bytes that it had."""
-    found = size(folder)
-    doomed: Path = folder.root
-    if doomed.exists():
+@contextmanager
+def setting_aside(home: Home, run_id: int) -> Iterator[Callable[[], Path]]:
+    """Gives a function that renames the folder of a run; its name is put back on an error.
+
+    The new name is no number, so nothing takes the folder for a run any more. It is given before
+    the rows are committed: after a kill in between `finish` removes the rows as well, because
+    the user has said yes.
+    """
+    folder, aside = home.run(run_id).root, home.doomed(run_id)
+
+    def set_aside() -> Path:
+        if folder.exists():
+            folder.replace(aside)
+            flush(home.runs)
+        return aside
+
+    try:
+        yield set_aside
+    except BaseException:
+        if aside.exists() and not folder.exists():
+            aside.replace(folder)
+        raise
+
+
+def remove(doomed: Path) -> int:
+    """Remove a folder that was set aside; gives the bytes that it had."""
+    found = size(doomed)
+    with suppress(FileNotFoundError):  # another process removes it at the same time
         shutil.rmtree(doomed)
     return found
+
+
+def finish(connection: Connection, home: Home) -> None:
+    """Finish deletions in whose middle somebody was killed."""
+    for run_id, doomed in home.all_doomed():
+        if _users(connection, run_id):  # added since then
+            doomed.replace(home.run(run_id).root)
+            continue
+        connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
+        connection.execute(delete(RUN).where(RUN.c.id == run_id))
+        remove(doomed)
+
+
+def _users(connection: Connection, run_id: int) -> list[str]:
+    """The numbers of the runs that start from a run."""
+    query = select(RUN.c.id).where(RUN.c.source == run_id).order_by(RUN.c.id)
+    return [str(user) for user in connection.execute(query).scalars()]

@@ -11,11 +11,11 @@ from typing import Self
 from sqlalchemy import Connection, Engine
 
 from ccafl.config import RunConfig
-from ccafl.errors import StoreError
+from ccafl.errors import OutdatedError, StoreError
 from ccafl.paths import Home
-from ccafl.store import again, changes, database, order, queries, removal
+from ccafl.store import again, changes, database, edit, order, queries, removal
 from ccafl.store.changes import NewRun
-from ccafl.store.queries import SORTS
+from ccafl.store.queries import SORTS, Which
 from ccafl.store.rows import (
     CameraPairRow,
     EpochRow,
@@ -27,6 +27,7 @@ from ccafl.store.rows import (
     SupervisorRow,
 )
 from ccafl.store.states import State
+from ccafl.store.where import conditions
 
 __all__ = ["SORTS", "Store", "is_current", "open_store"]
 
@@ -45,6 +46,8 @@ def open_store(home: Home, *, create: bool = False) -> "Store":
     if create:
         database.secure_folder(home.root)
         _create(home)
+        with Store(home) as store, store.writing() as connection:
+            removal.finish(connection, home)
     elif home.root.exists():
         database.secure_folder(home.root)
     return Store(home)
@@ -145,6 +148,16 @@ class Store:
             StoreError: a `source` does not exist.
         """
         return changes.add_runs(self.writing(), self.home, runs, time.time())
+
+    def edit(self, run_id: int, run: NewRun) -> str:
+        """Replace what a queued run was asked for; the answer is a sentence for the user.
+
+        Raises:
+            StoreError: there is no such run, it is not queued any more, it goes on from a
+                checkpoint, or its source is unknown or starts from it.
+        """
+        with self.writing() as connection:
+            return edit.edit(connection, self.home, run_id, run)
 
     def cancel(self, run_id: int) -> str:
         """Ask for the end of a run; the answer is a sentence for the user.
@@ -251,17 +264,23 @@ class Store:
         """Bytes of everything a run wrote, which is what `delete` gives back."""
         with self.reading() as connection:
             removal.check_known(connection, run_id)
-        return removal.size(self.home.run(run_id))
+        return removal.size(self.home.run(run_id).root)
 
     def delete(self, run_id: int) -> int:
         """Remove an ended run with everything it wrote; gives the bytes. Ask the user before.
 
+        Killed in the middle, it is finished when the queue is served the next time.
+
         Raises:
             StoreError: there is no such run, it has not ended, or others start from it.
         """
-        with self.writing() as connection:
+        with (
+            removal.setting_aside(self.home, run_id) as set_aside,
+            self.writing() as connection,
+        ):
             removal.delete_rows(connection, run_id)
-        return removal.delete_folder(self.home.run(run_id))
+            doomed = set_aside()
+        return removal.remove(doomed)
 
     def runs(
         self, states: Sequence[State] | None = None, *, limit: int | None = None
@@ -285,18 +304,37 @@ class Store:
     def history(
         self,
         *,
+        where: str = "",
         dataset: str | None = None,
         tag: str | None = None,
         sort: str = "ended",
+        reverse: bool = False,
+        which: Which = "last",
         limit: int | None = None,
     ) -> list[RunRow]:
         """Ended runs, sorted by a key of `SORTS`: newest, best or alphabetically first.
 
+        `where` are words as in `ccafl.store.where`; `which` is the evaluation whose metrics they
+        and the sort key mean.
+
         Raises:
-            ConfigError: an unknown sort key.
+            ConfigError: an unknown sort key, or a word without a meaning.
         """
+        filters = conditions(where, dataset=dataset, tag=tag, which=which)
         with self.reading() as connection:
-            return queries.history(connection, dataset, tag, sort, limit)
+            return queries.history(
+                connection, filters, sort=sort, reverse=reverse, which=which, limit=limit
+            )
+
+    def count(self, where: str = "", *, which: Which = "last") -> int:
+        """How many ended runs there are that match words.
+
+        Raises:
+            ConfigError: a word without a meaning.
+        """
+        filters = conditions(where, which=which)
+        with self.reading() as connection:
+            return queries.count(connection, filters)
 
     def evaluations(self, run_id: int) -> list[EvaluationRow]:
         """Evaluations of a run by step."""
@@ -312,6 +350,11 @@ class Store:
         """Losses of a run after a step, in order."""
         with self.reading() as connection:
             return queries.losses(connection, run_id, after_step)
+
+    def loss_means(self, run_id: int) -> list[LossRow]:
+        """Mean losses of each epoch, in order."""
+        with self.reading() as connection:
+            return queries.loss_means(connection, run_id)
 
     def latest_loss(self, run_id: int) -> LossRow | None:
         """The losses of the newest step."""
@@ -403,7 +446,8 @@ def _create(home: Home) -> None:
 def _require_newest(path: Path) -> None:
     version, newest = database.check(path), len(database.migrations())
     if version < newest:
-        raise StoreError(
+        raise OutdatedError(
             f"{str(path)!r} has schema version {version}, this ccafl writes {newest}. "
-            "It is brought up to date when the queue is served: start a run."
+            "It is brought up to date when the queue is served: `ccafl queue` sees to that.",
+            path.parent,
         )

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from ccafl.errors import BusyError, WorkerError
+from ccafl.errors import BusyError, StoreError, WorkerError
 from ccafl.paths import Home
 from ccafl.store import Store, is_current
 from ccafl.store.database import secure_folder
@@ -33,7 +33,13 @@ def ensure_supervisor(home: Home, command: Sequence[str] = ("-m", "ccafl.supervi
     secure_folder(home.root)
     if _is_served(home):
         return
-    child = _start(home, command)
+    try:
+        child = _start(home, command)
+    except OSError as error:
+        raise StoreError(
+            f"The queue of {str(home.root)!r} cannot be served: {error.strerror}. Make the folder "
+            "writable, or choose another one with --home."
+        ) from error
     deadline = time.monotonic() + READY_S
     while not _is_served(home):
         # one that finds another supervisor at work leaves with the code of BusyError

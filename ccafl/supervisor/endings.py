@@ -2,6 +2,7 @@
 
 import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from ccafl.events import Result
@@ -44,6 +45,13 @@ def classify(
     if code < 0:
         return Ending("failed", "signal", _signal_words(-code), exit_code)
     return Ending("failed", "error", _exit_words(code, last_line), exit_code)
+
+
+def late(ending: Ending) -> Ending:
+    """The ending of a run that was cancelled by the limit of its time, not by the user."""
+    if ending.state != "cancelled":
+        return ending
+    return replace(ending, exit_kind="timeout", reason="it reached its limit of time, run.hours")
 
 
 def last_line(console: Path) -> str:

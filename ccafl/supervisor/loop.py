@@ -171,7 +171,8 @@ class Supervisor:
             self._record(watch)
         self._intake.take_in(watch)
         requests = self._requests.cancels.get(watch.run.id, 0)
-        if requests and not watch.cancelling and watch.failure is None:
+        is_asked = requests or watch.is_late()
+        if is_asked and not watch.cancelling and watch.failure is None:
             self._begin_cancel(watch)
         if watch.cancelling:
             watch.stop(requests, self._patience)
@@ -211,6 +212,8 @@ class Supervisor:
             memory_killed=process.memory_kills() > watch.memory_kills,
             last_line=endings.last_line(folder.console),
         )
+        if not self._requests.cancels.get(run.id) and watch.is_late():
+            ending = endings.late(ending)
         self._record_end(watch, ending)
         del self._watches[run.id]
         found = self._store.run(run.id)

@@ -44,6 +44,10 @@ class Watch:
         self._interrupted_at: float | None = None
         self._terminated_at: float | None = None
 
+    def is_late(self) -> bool:
+        """Whether the attempt has reached the limit of its time."""
+        return self.run.until is not None and time.time() > self.run.until
+
     def is_over(self, patience: Patience) -> bool:
         """Whether the last process of the run is gone; what outlives the head is killed.
 

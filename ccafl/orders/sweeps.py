@@ -7,6 +7,9 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+from ccafl.errors import ConfigError
+from ccafl.presets import split_values
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
@@ -70,8 +73,6 @@ class _Choice(NamedTuple):
 
 def _files(given: Sequence[Path]) -> list[Path]:
     """The files, patterns replaced by what they match, each once."""
-    from ccafl.errors import ConfigError
-
     found: list[Path] = []
     for path in given:
         if path.exists() or not glob.has_magic(str(path)):
@@ -93,9 +94,6 @@ def _short(file: Path, files: Sequence[Path]) -> str:
 
 def _choices(setting: str) -> list[_Choice]:
     """The values of a setting; one that is no KEY=VALUE is left to `resolve` to refuse."""
-    from ccafl.errors import ConfigError
-    from ccafl.presets import split_values
-
     key, _, text = setting.partition("=")
     key, values = key.strip(), split_values(text)
     if len(values) == 1:
@@ -108,7 +106,6 @@ def _choices(setting: str) -> list[_Choice]:
 
 
 def _refuse_twice(swept: Sequence[str]) -> None:
-    from ccafl.errors import ConfigError
 
     for key in swept:
         if swept.count(key) > 1:

@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ccafl.config import RunConfig
-    from ccafl.gpu import GpuAnswer
+from ccafl.config import RunConfig
+from ccafl.errors import ConfigError
+from ccafl.gpu import GpuAnswer
+from ccafl.presets import CPU_PRESETS
+from ccafl.tables import duration
 
 _NAMES = re.compile(r"auto|cpu|\d{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
 # measured for RN50 at 256 x 128 on one core of a current server; other sizes by pixels
@@ -15,16 +16,13 @@ _CPU_SECONDS_PER_IMAGE, _PIXELS = 0.2, 256 * 128
 
 
 def choose_device(
-    asked: str | None, preset: str, config: "RunConfig", read_gpus: "Callable[[], GpuAnswer]"
+    asked: str | None, preset: str, config: RunConfig, read_gpus: Callable[[], GpuAnswer]
 ) -> str:
     """The device to ask the queue for: auto, cpu, an index or a UUID; may ask what GPUs there are.
 
     Raises:
         ConfigError: no such device, or the run would train on the CPU for days unasked.
     """
-    from ccafl.errors import ConfigError
-    from ccafl.presets import CPU_PRESETS
-
     by_preset = "cpu" if preset in CPU_PRESETS else "auto"
     chosen = by_preset if asked is None else asked
     if not _NAMES.fullmatch(chosen):
@@ -44,7 +42,7 @@ def choose_device(
     return chosen
 
 
-def cpu_seconds(config: "RunConfig") -> float:
+def cpu_seconds(config: RunConfig) -> float:
     """A lower bound of the time that intra and inter take on the cores of this machine."""
     height, width = config.model.image_size
     images = config.loop_epochs * config.train.iterations * config.train.p * config.train.k
@@ -52,14 +50,12 @@ def cpu_seconds(config: "RunConfig") -> float:
     return images * _CPU_SECONDS_PER_IMAGE * height * width / _PIXELS / cores
 
 
-def is_slow_on_cpu(config: "RunConfig") -> bool:
+def is_slow_on_cpu(config: RunConfig) -> bool:
     """Whether the backbone is made for a GPU."""
     return config.model.backbone != "tiny"
 
 
-def _refuse_slow_run(config: "RunConfig", fact: str) -> None:
-    from ccafl.errors import ConfigError
-    from ccafl.tables import duration
+def _refuse_slow_run(config: RunConfig, fact: str) -> None:
 
     if is_slow_on_cpu(config):
         raise ConfigError(
@@ -69,8 +65,7 @@ def _refuse_slow_run(config: "RunConfig", fact: str) -> None:
         )
 
 
-def _refuse_unknown_gpu(chosen: str, answer: "GpuAnswer") -> None:
-    from ccafl.errors import ConfigError
+def _refuse_unknown_gpu(chosen: str, answer: GpuAnswer) -> None:
 
     if answer.absent:
         raise ConfigError(f"--gpu {chosen}: there is no GPU here ({answer.error}). Try --gpu cpu.")

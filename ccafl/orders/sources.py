@@ -2,31 +2,27 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ccafl.config import RunConfig, Stage
-    from ccafl.paths import Home
-    from ccafl.store import RunRow
+from ccafl.config import STAGES, RunConfig, Stage, from_json
+from ccafl.errors import BusyError, ConfigError, StoreError
+from ccafl.paths import Home
+from ccafl.store import ENDED, RunRow, open_store
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """The run of `--from`."""
 
-    run: "RunRow"
-    config: "RunConfig"
+    run: RunRow
+    config: RunConfig
 
 
-def parse_stages(text: str) -> "tuple[Stage, ...]":
+def parse_stages(text: str) -> tuple[Stage, ...]:
     """The stages that `--stages` lists.
 
     Raises:
         ConfigError: an unknown stage, or stages that are no neighbours in their order.
     """
-    from ccafl.config import STAGES
-    from ccafl.errors import ConfigError
-
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in STAGES:
@@ -41,16 +37,12 @@ def parse_stages(text: str) -> "tuple[Stage, ...]":
     )
 
 
-def find_source(home: "Home", run_id: int | None) -> Source | None:
+def find_source(home: Home, run_id: int | None) -> Source | None:
     """The run that `--from` names; None if it names none.
 
     Raises:
         ConfigError: there is no such run, or another version of ccafl wrote it.
     """
-    from ccafl.config import from_json
-    from ccafl.errors import BusyError, ConfigError, StoreError
-    from ccafl.store import open_store
-
     if run_id is None:
         return None
     with open_store(home) as store:
@@ -63,7 +55,18 @@ def find_source(home: "Home", run_id: int | None) -> Source | None:
             raise ConfigError(f"--from {run_id}: {error}") from error
 
 
-def check_beginning(config: "RunConfig", source: Source | None, home: "Home") -> None:
+def offers(run: RunRow, home: Home) -> list[Stage]:
+    """The stages that a new run can begin with when it starts from this run, now or later."""
+    try:
+        config = from_json(run.config)
+    except ConfigError:  # of another version
+        return []
+    source = Source(run=run, config=config)
+    stages: tuple[Stage, ...] = ("intra", "inter")
+    return [stage for stage in stages if _offers(stage, source, home)]
+
+
+def check_beginning(config: RunConfig, source: Source | None, home: Home) -> None:
     """Refuse a run that has nothing to begin with, or that does not fit its source.
 
     Args:
@@ -80,8 +83,7 @@ def check_beginning(config: "RunConfig", source: Source | None, home: "Home") ->
         _check_alone(config, home)
 
 
-def _check_alone(config: "RunConfig", home: "Home") -> None:
-    from ccafl.errors import ConfigError
+def _check_alone(config: RunConfig, home: Home) -> None:
 
     first = config.run.stages[0]
     if first == "inter":
@@ -97,15 +99,14 @@ def _check_alone(config: "RunConfig", home: "Home") -> None:
         )
 
 
-def _has_entry(home: "Home") -> bool:
+def _has_entry(home: Home) -> bool:
     """Whether any prompts are cached; the worker finds out whether they are those it needs."""
     return home.prompts.is_dir() and any(
         not entry.name.startswith(".") for entry in home.prompts.iterdir()
     )
 
 
-def _check_source(config: "RunConfig", source: Source, home: "Home") -> None:
-    from ccafl.errors import ConfigError
+def _check_source(config: RunConfig, source: Source, home: Home) -> None:
 
     first, run_id = config.run.stages[0], source.run.id
     if first == "prompt":
@@ -118,8 +119,7 @@ def _check_source(config: "RunConfig", source: Source, home: "Home") -> None:
     _check_offer(first, source, home)
 
 
-def _check_agreement(config: "RunConfig", source: Source) -> None:
-    from ccafl.errors import ConfigError
+def _check_agreement(config: RunConfig, source: Source) -> None:
 
     first = config.run.stages[0]
     theirs, ours = source.config.inherited(first), config.inherited(first)
@@ -137,20 +137,13 @@ def _check_agreement(config: "RunConfig", source: Source) -> None:
         )
 
 
-def _check_offer(first: "Stage", source: Source, home: "Home") -> None:
+def _check_offer(first: Stage, source: Source, home: Home) -> None:
     """Refuse a source that does not leave what is needed, now or when it goes on."""
-    from ccafl.errors import ConfigError
-    from ccafl.store import ENDED
-
-    run, folder, stages = source.run, home.run(source.run.id), source.config.run.stages
-    if first == "inter":
-        is_there, is_coming, needed = folder.intra_end.is_dir(), "intra" in stages, "intra"
-    else:
-        is_coming = "prompt" in stages or source.config.uses_text
-        is_there, needed = folder.prompts.is_file(), "prompt"
-    if is_there or (is_coming and run.state not in ENDED):
+    run, stages = source.run, source.config.run.stages
+    if _offers(first, source, home):
         return
-    if not is_coming:
+    needed = "intra" if first == "inter" else "prompt"
+    if not _trains(first, source):
         raise ConfigError(
             f"--from {run.id}: run {run.id} trains {', '.join(stages)} and leaves no end of "
             f"{needed} to begin {first} with. Name a run that trains {needed}."
@@ -160,3 +153,16 @@ def _check_offer(first: "Stage", source: Source, home: "Home") -> None:
         "complete. Name another run"
         + ("." if run.state == "finished" else f", or let it go on: `ccafl queue resume {run.id}`.")
     )
+
+
+def _offers(first: Stage, source: Source, home: Home) -> bool:
+    """Whether what a run that begins with this stage needs is there, or will be."""
+    folder = home.run(source.run.id)
+    is_there = folder.intra_end.is_dir() if first == "inter" else folder.prompts.is_file()
+    return is_there or (_trains(first, source) and source.run.state not in ENDED)
+
+
+def _trains(first: Stage, source: Source) -> bool:
+    """Whether a run leaves what a run that begins with this stage needs."""
+    stages = source.config.run.stages
+    return "intra" in stages if first == "inter" else "prompt" in stages or source.config.uses_text

@@ -1,0 +1,142 @@
+"""Plans made ready: their data drawn where it is missing, every image opened; then queued."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ccafl import supervisor
+from ccafl.config import LayoutChoice
+from ccafl.datasets import Report, examine
+from ccafl.datasets.check import Tell, open_images, work_off
+from ccafl.demo import draw_dataset
+from ccafl.errors import DatasetError
+from ccafl.orders.device import cpu_seconds, is_slow_on_cpu
+from ccafl.orders.opened import Opened
+from ccafl.orders.order import Plan, models
+from ccafl.paths import Home
+from ccafl.presets import check_weights
+from ccafl.store import NewRun, open_store
+from ccafl.store.database import secure_folder
+from ccafl.tables import duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A plan whose data was checked to the last image."""
+
+    plan: Plan
+    report: Report
+
+
+def prepare(plans: Sequence[Plan], home: Home, tell: Tell) -> list[Ready]:
+    """Fetch weights and draw data sets that are missing; open every image of each folder once.
+
+    A folder that passed before and has not changed since is not opened again.
+
+    What `tell` raises stops the work.
+
+    Raises:
+        ConfigError: weights cannot be fetched.
+        DatasetError: an image cannot be used; the first one is named.
+    """
+    for config in models(plans):
+        tell("looking for the weights", 0, 0)
+        check_weights(config)
+    reports: dict[tuple[str, LayoutChoice], Report] = {}
+    ready = []
+    for plan in plans:
+        data = plan.config.data
+        if (data.root, data.layout) not in reports:
+            report = plan.report or _draw(plan, home, tell)
+            reports[data.root, data.layout] = _open_once(report, home, tell)
+        ready.append(Ready(plan=plan, report=reports[data.root, data.layout]))
+    return ready
+
+
+def remarks(ready: Sequence[Ready]) -> list[str]:
+    """What data is used and what is known to hurt, each once."""
+    lines: dict[str, None] = {}
+    for run in ready:
+        config = run.plan.config
+        lines[run.report.usable().summary()] = None
+        lines |= dict.fromkeys(f"warning: {warning}" for warning in run.report.warnings)
+        if run.plan.gpu == "cpu" and is_slow_on_cpu(config):
+            least = duration(cpu_seconds(config))
+            lines[f"warning: {config.model.backbone} on the CPU needs at least {least}."] = None
+        lines |= dict.fromkeys(f"warning: {caution}" for caution in config.cautions())
+    return list(lines)
+
+
+def submit(
+    ready: Sequence[Ready], home: Home, *, hold: bool = False, first: bool = False
+) -> list[int]:
+    """Queue runs in one transaction, all or none, and have them served; gives their numbers.
+
+    Args:
+        ready: the runs, in their order.
+        home: with the queue.
+        hold: whether they wait until they are released.
+        first: whether they come before the runs that wait already.
+    """
+    supervisor.ensure_supervisor(home)  # it creates the database
+    with open_store(home) as store:
+        run_ids = store.add_runs([_new_run(run, hold=hold) for run in ready])
+        for run_id in reversed(run_ids if first else []):
+            store.top(run_id)
+    supervisor.ensure_supervisor(home)  # an idle one may have left in between
+    return run_ids
+
+
+def change(run_id: int, ready: Ready, home: Home, *, hold: bool) -> str:
+    """Make a queued run what was made ready; gives the sentence for the user.
+
+    Raises:
+        StoreError: it is not queued any more, or goes on from a checkpoint.
+    """
+    with open_store(home) as store:
+        sentence = store.edit(run_id, _new_run(ready, hold=hold))
+    supervisor.ensure_supervisor(home)
+    return sentence
+
+
+def _new_run(run: Ready, *, hold: bool) -> NewRun:
+    plan = run.plan
+    return NewRun(
+        config=plan.config,
+        name=plan.config.run.name,
+        note=plan.order.text,
+        preset=plan.preset,
+        dataset=run.report.usable().name,
+        gpu=plan.gpu,
+        tags=plan.order.tags,
+        source=plan.source,
+        hold=hold,
+    )
+
+
+def _open_once(report: Report, home: Home, tell: Tell) -> Report:
+    opened = Opened.of(report, home)
+    known = opened.recall()
+    if known is not None:
+        return known
+    whole = work_off(open_images(report), tell)
+    whole.usable()
+    opened.remember(whole)
+    return whole
+
+
+def _draw(plan: Plan, home: Home, tell: Tell) -> Report:
+    """Draw the demo data set of a seed, if this is the first run that needs it."""
+    root = Path(plan.config.data.root)
+    if not root.is_dir():
+        secure_folder(home.root)
+        progress = partial(tell, "drawing the demo data set")
+        try:
+            draw_dataset(root, seed=plan.config.run.seed, progress=progress)
+        except DatasetError:
+            if not root.is_dir():  # else another client drew the same set at the same time
+                raise
+    report = examine(root, plan.config.data.layout)
+    report.usable()
+    return report

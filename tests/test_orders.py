@@ -1,0 +1,104 @@
+"""Orders: what is looked at when they are planned, prepared and queued."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recorded import Recorded, recorded
+
+from ccafl.errors import ConfigError
+from ccafl.gpu import GpuAnswer
+from ccafl.orders import Order, Planner, change, offers, prepare, submit, variants
+from ccafl.paths import Home
+
+__all__ = ["recorded"]
+
+
+@pytest.fixture(autouse=True)
+def unserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No supervisor starts."""
+    monkeypatch.setattr("ccafl.supervisor.ensure_supervisor", lambda home: None)
+
+
+def order(data: Path, *settings: str, **words: Any) -> Order:
+    """An order of the preset smoke."""
+    common: dict[str, Any] = {"preset": "smoke", "data": data, "gpu": "cpu"}
+    return Order(**common | {"variants": variants((), settings)} | words)
+
+
+def quiet(activity: str, done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def test_planning_fetches_no_weights_and_preparing_does(
+    recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(name: str) -> Path:
+        raise ConfigError(f"{name} cannot be fetched")
+
+    monkeypatch.setattr("ccafl.hub.fetch_openai", no_network)
+    wanted = order(drawn_set, "model.backbone=RN50-quickgelu", "model.weights=openai")
+    plans = Planner(recorded.home).plan(wanted)
+    with pytest.raises(ConfigError, match="RN50-quickgelu cannot be fetched"):
+        prepare(plans, recorded.home, quiet)
+    with pytest.raises(ConfigError, match="there is no such file"):
+        Planner(recorded.home).plan(order(drawn_set, "model.weights=/no/such.pt"))
+
+
+def test_a_planner_looks_at_folder_and_gpus_once(
+    recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def read_gpus() -> GpuAnswer:
+        asked.append("gpus")
+        return GpuAnswer(error="not now")
+
+    monkeypatch.setattr("ccafl.orders.order.read_gpus", read_gpus)
+    planner = Planner(recorded.home)
+    for seed in range(2):
+        planner.plan(order(drawn_set, f"run.seed={seed}", gpu="0"))
+    assert planner.gpus().error == "not now"
+    assert asked == ["gpus"]
+
+
+def test_runs_are_queued_first_and_held(recorded: Recorded, drawn_set: Path) -> None:
+    waiting = recorded.add()
+    plans = Planner(recorded.home).plan(order(drawn_set, "run.seed=1,2"))
+    ready = prepare(plans, recorded.home, quiet)
+    run_ids = submit(ready, recorded.home, hold=True, first=True)
+    queue = recorded.store.runs(["queued"])
+    assert [run.id for run in queue] == [*run_ids, waiting]
+    assert [run.hold for run in queue] == [True, True, False]
+
+
+def test_a_queued_run_is_changed_to_what_was_made_ready(
+    recorded: Recorded, drawn_set: Path
+) -> None:
+    run_id = recorded.add(name="before")
+    plans = Planner(recorded.home).plan(order(drawn_set, "run.seed=5", name="after"))
+    ready = prepare(plans, recorded.home, quiet)
+    assert "is changed" in change(run_id, ready[0], recorded.home, hold=False)
+    run = recorded.store.run(run_id)
+    assert (run.name, run.dataset, '"seed":5' in run.config) == ("after", "small", True)
+
+
+def test_runs_offer_what_they_left_and_what_they_will_leave(recorded: Recorded) -> None:
+    def offered(run_id: int) -> list[str]:
+        return list(offers(recorded.store.run(run_id), recorded.home))
+
+    whole = recorded.start()
+    assert offered(whole) == ["intra", "inter"]
+    recorded.end(whole, "failed")
+    assert offered(whole) == []
+    recorded.home.run(whole).prompts.touch()
+    assert offered(whole) == ["intra"]
+    no_text = ('run.stages=["inter"]', "intra.text=false", "inter.text=false")
+    assert offered(recorded.add(settings=no_text)) == []
+
+
+def test_a_run_of_another_version_offers_nothing(recorded: Recorded) -> None:
+    run_id = recorded.add()
+    with recorded.store.writing() as connection:
+        connection.exec_driver_sql("UPDATE run SET config = '{\"old\": 1}'")
+    assert offers(recorded.store.run(run_id), Home(recorded.home.root)) == []

@@ -1,0 +1,135 @@
+"""The numbers behind the chart of losses, and what the chart says of them."""
+
+import math
+
+import numpy as np
+import pytest
+from recorded import Recorded, evaluation, loss, recorded
+from textual.events import MouseScrollDown, MouseScrollUp
+from tui_screen import opened, serving
+
+from ccafl.presets import resolve
+from ccafl.store import LossRow
+from tui import loss_text
+from tui.chart import Chart, LogAxis
+from tui.curves import logarithms, positions, segments, smooth, thin, values
+from tui.series import Axis, Series, StageSeries
+
+__all__ = ["recorded", "serving"]
+
+NAN = math.nan
+
+
+def row(step: int, epoch: int, inter: float | None, stage: str = "inter") -> LossRow:
+    terms: dict[str, float | None] = dict.fromkeys(LossRow._fields[4:])
+    terms |= {"total": inter, "inter": inter}
+    return LossRow(step, stage, epoch, 1000.0 + 10 * step, **terms)
+
+
+def stage(*rows: LossRow) -> StageSeries:
+    found = StageSeries()
+    for one in rows:
+        found.take(one)
+    return found
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.6, 0.9, 0.97])
+def test_a_constant_stays_the_same_constant_however_smooth(weight: float) -> None:
+    raw = np.full(1000, 0.1)
+    assert smooth(raw, weight).tolist() == raw.tolist()
+
+
+def test_smoothing_begins_at_the_first_value_and_passes_over_gaps() -> None:
+    found = smooth(np.array([4.0, NAN, 2.0]), 0.5)
+    assert found[0] == 4.0
+    assert math.isnan(found[1])
+    assert found[2] == pytest.approx((0.5 * 4.0 * 0.5 + 0.5 * 2.0) / 0.75)
+
+
+@pytest.mark.parametrize(
+    ("axis", "expected"),
+    [("epoch", [0.5, 1.0, 1.5]), ("step", [7.0, 8.0, 9.0]), ("time", [0.0, 10.0, 20.0])],
+)
+def test_steps_lie_on_the_axis_of_epochs_steps_or_time(axis: Axis, expected: list[float]) -> None:
+    series = stage(row(7, 1, 3.0), row(8, 1, 2.0), row(9, 2, 1.0))
+    assert positions(series, axis).tolist() == expected
+
+
+def test_a_logarithm_leaves_out_what_has_none() -> None:
+    found = logarithms(np.array([100.0, 0.0, -1.0, NAN]))
+    assert found[0] == 2.0
+    assert np.isnan(found[1:]).all()
+
+
+def test_no_line_joins_what_a_gap_separates() -> None:
+    parts = list(segments(np.arange(5.0), np.array([1.0, 2.0, NAN, 4.0, NAN])))
+    assert [(x.tolist(), y.tolist()) for x, y in parts] == [([0, 1], [1, 2]), ([3], [4])]
+
+
+def test_thinning_loses_no_spike() -> None:
+    y = np.ones(16_000)
+    y[7_777], y[9_999] = 50.0, -50.0
+    thin_x, thin_y = thin(np.arange(16_000.0), y, 60)
+    assert len(thin_x) <= 120
+    assert dict(zip(thin_x, thin_y, strict=True)) | {7_777.0: 50.0, 9_999.0: -50.0} == dict(
+        zip(thin_x, thin_y, strict=True)
+    )
+
+
+def test_losses_that_are_not_finite_are_gaps_and_remembered() -> None:
+    series = stage(row(1, 1, 3.0), row(2, 1, None), row(3, 1, 2.0))
+    assert series.broken == [1]
+    assert np.isnan(values(series, "inter")).tolist() == [False, True, False]
+
+
+def test_a_run_that_goes_back_to_a_checkpoint_forgets_what_came_after() -> None:
+    series = Series()
+    series.take([row(step, 1, 1.0) for step in range(1, 11)], run_step=10)
+    series.take([], run_step=5)
+    assert series.last_step == 0
+    assert series.copy() == {}
+
+
+def test_letters_stay_when_a_term_joins_later() -> None:
+    config = resolve("market1501")
+    series = stage(row(1, 1, 3.0))
+    letters = loss_text.letters(series, config, "inter")
+    assert letters == {"text": "A", "inter": "B", "ical": "C"}
+    assert loss_text.upcoming(config, "inter") == {"text": 6, "ical": 36}
+
+
+def test_labels_of_a_logarithmic_axis_are_the_values() -> None:
+    axis = LogAxis()
+    assert axis.get_labels_for_ticks(axis.get_ticks(-2.1, 1.2)) == ["0.01", "0.1", "1", "10"]
+
+
+async def test_a_loss_that_is_not_finite_is_marked_and_warned_of(recorded: Recorded) -> None:
+    run_id = recorded.start()
+    recorded.tell(run_id, *(loss("intra", 1, n, intra=3.0) for n in range(1, 10)))
+    recorded.tell(run_id, loss("intra", 1, 10, intra=math.nan))
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        text = await screen.sees("warning: 1 not finite, x on the axis", "⠉")
+        above_axis = next(line for line in text.splitlines()[::-1] if "┃" in line[:12])
+        assert above_axis.split("┃")[1].rstrip().endswith("x")
+
+
+async def test_the_palette_chooses_the_axis_and_the_wheel_zooms(recorded: Recorded) -> None:
+    run_id = recorded.start()
+    recorded.tell(run_id, *(loss("intra", 1, n, intra=30 / n) for n in range(1, 31)))
+    recorded.tell(run_id, evaluation("intra", 1, 30, 0.5))
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("all terms")
+        for axis in ("step", "time"):
+            await screen.press("colon")
+            await screen.paste(f"axis: {axis}")
+            await screen.sees(f"Chart x axis: {axis}")
+            await screen.press("enter")
+            await screen.sees(f"by {axis}")
+        chart = screen.app.screen.query_one(Chart)
+        for kind, shown in ((MouseScrollUp, "zoom 2x"), (MouseScrollUp, "zoom 4x")):
+            chart.post_message(kind(chart, 9, 3, 0, 0, 0, False, False, False))
+            await screen.sees(shown)
+        chart.post_message(MouseScrollDown(chart, 9, 3, 0, 0, 0, False, False, False))
+        await screen.sees("zoom 2x")

@@ -1,0 +1,163 @@
+"""Colours, no colours, and ASCII: what a real terminal is sent, and what it means."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+from recorded import Recorded, recorded
+from textual.color import Color
+from textual.theme import Theme
+from tui_screen import LARGE, opened, serving
+
+from tui.glyphs import ascii_text
+from tui.lists import GLYPHS
+from tui.remembered import recall
+from tui.themes import DARK, LIGHT, first_theme
+
+__all__ = ["recorded", "serving"]
+
+ROOT = Path(__file__).parent.parent
+COLOURS = re.compile(rb"^(3[0-9]|4[0-9]|9[0-7]|10[0-7])$")
+
+
+def drawn(home: Path, *options: str, keys: str = "q", **environment: str) -> bytes:
+    """What the program sends to a terminal of 80x24 until it ends."""
+    names = ("NO_COLOR", "COLORTERM", "COLORFGBG", "TEXTUAL_COLOR_SYSTEM")
+    clean = {name: value for name, value in os.environ.items() if name not in names}
+    process, terminal = pty.fork()
+    if not process:
+        os.chdir(ROOT)
+        command = [sys.executable, "-m", "tui.app", "--read-only", "--home", str(home), *options]
+        os.execve(sys.executable, command, clean | {"TERM": "xterm-256color"} | environment)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    sent, deadline, typed = b"", time.monotonic() + 60, False
+    while time.monotonic() < deadline:
+        if not typed and b"in line" in sent:
+            os.write(terminal, keys.encode())
+            typed = True
+        if select.select([terminal], [], [], 0.05)[0]:
+            try:
+                sent += os.read(terminal, 1 << 16)
+            except OSError:  # the program has ended
+                break
+    os.close(terminal)
+    assert os.waitpid(process, 0)[1] == 0
+    return sent
+
+
+def attributes(sent: bytes) -> set[bytes]:
+    """Every number in a sequence that chooses how text looks."""
+    return {
+        number for found in re.findall(rb"\x1b\[([0-9;]*)m", sent) for number in found.split(b";")
+    }
+
+
+@pytest.fixture
+def waiting(recorded: Recorded) -> Path:
+    """A state folder with a run that waits and one that failed."""
+    recorded.start(name="broken one")
+    recorded.end(1, "failed", "no such file")
+    recorded.add(name="in line")
+    return recorded.home.root
+
+
+def test_without_colours_no_colour_is_sent_and_the_row_is_reverse(waiting: Path) -> None:
+    found = attributes(drawn(waiting, keys="3?q", NO_COLOR="1", COLORTERM="truecolor"))
+    assert not [number for number in found if COLOURS.match(number)]
+    assert b"7" in found  # reverse
+    assert b"1" in found  # bold
+
+
+def test_an_empty_no_color_asks_for_nothing(waiting: Path) -> None:
+    found = attributes(drawn(waiting, NO_COLOR="", COLORTERM="truecolor"))
+    assert {b"38", b"48"} <= found
+
+
+@pytest.mark.parametrize(
+    ("term", "has", "has_not"),
+    [
+        ("xterm-256color", rb"\x1b\[[0-9;]*38;5;", rb"[34]8;2;"),
+        ("xterm", rb"\x1b\[[0-9;]*(3[0-7]|9[0-7])", rb"[34]8;[25];"),
+    ],
+)
+def test_a_terminal_of_few_colours_is_sent_few(
+    waiting: Path, term: str, has: bytes, has_not: bytes
+) -> None:
+    sent = drawn(waiting, TERM=term)
+    assert re.search(has, sent)
+    assert not re.search(has_not, sent)
+
+
+def test_ascii_is_all_that_is_sent_where_it_is_wanted(waiting: Path) -> None:
+    assert drawn(waiting, "--ascii", keys="3?q").isascii()
+    assert not drawn(waiting).isascii()
+
+
+async def test_the_palette_switches_to_ascii_and_remembers_it(recorded: Recorded) -> None:
+    recorded.add(name="in line")
+    async with opened(recorded.home, size=LARGE) as screen:
+        await screen.sees("○ queued")
+        await screen.press("colon", *"ascii on")
+        await screen.sees("ASCII on, off")
+        await screen.until(lambda: screen.app.screen.query("CommandList.--visible"), "entries")
+        await screen.press("enter")
+        text = await screen.sees("o queued")
+        assert text.isascii()
+        await screen.press("q")
+    assert recall(recorded.home.viewer).ascii
+    async with opened(recorded.home) as screen:
+        await screen.sees("o queued")
+
+
+def test_states_have_the_ascii_signs_of_the_manual() -> None:
+    begun = ("queued", "held", "starting", "running", "cancelling")
+    assert "".join(ascii_text(GLYPHS[state]) for state in begun) == "o=.*~"
+    ended = ("finished", "cancelled", "failed", "lost")
+    assert "".join(ascii_text(GLYPHS[state]) for state in ended) == "+-x!"
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+def test_what_has_a_meaning_stands_out_from_every_background(theme: Theme) -> None:
+    names = [theme.primary, theme.error, theme.success, theme.warning, theme.foreground]
+    for ground in (theme.background, theme.surface, theme.panel):
+        assert min(contrast(name or "", ground or "") for name in names) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """How well two colours are told apart, as WCAG counts it."""
+
+    def light(colour: str) -> float:
+        parts = [part / 255 for part in Color.parse(colour).rgb]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [("15;0", "ccafl-dark"), ("0;15", "ccafl-light"), ("0;default;7", "ccafl-light"), ("x", "")],
+)
+def test_the_background_of_the_terminal_decides(said: str, name: str) -> None:
+    found = first_theme({"COLORFGBG": said}, has_16_colours=False)
+    assert found == (name or "ccafl-dark")
+    assert first_theme({}, has_16_colours=True) == "ansi-dark"
+
+
+async def test_a_theme_that_was_chosen_stays(recorded: Recorded) -> None:
+    async with opened(recorded.home) as screen:
+        await screen.sees("? keys")
+        screen.app.theme = "nord"
+        await screen.until(lambda: screen.app.remembered.theme == "nord", "it is noted")
+        await screen.press("q")
+    async with opened(recorded.home) as screen:
+        assert screen.app.theme == "nord"

@@ -1,0 +1,66 @@
+"""The last line: the keys that matter for what has focus; a click presses one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.css.query import NoMatches
+from textual.style import Style
+from textual.widgets import Static
+
+from tui.keys import key_name, offered
+
+if TYPE_CHECKING:
+    from textual.binding import Binding
+
+
+class KeyLine(Static):
+    """As many keys as fit; the last one, which shows all of them, always does."""
+
+    def __init__(self) -> None:
+        super().__init__(id="keys", markup=False)
+        self.auto_links = False
+        self._shown: list[Binding] = []
+
+    def on_mount(self) -> None:
+        """Follow the focus and what can be done."""
+        self.screen.bindings_updated_signal.subscribe(
+            self, lambda _: self.call_after_refresh(self._renew)
+        )
+
+    def on_resize(self) -> None:
+        """Other keys may fit."""
+        self._shown = []
+        self._renew()
+
+    def _renew(self) -> None:
+        if not (self.is_attached and self.screen.is_current):  # left since it was asked for
+            return
+        try:
+            shown = [binding for _, binding in offered(self.screen) if binding.show]
+        except NoMatches:  # parts of the screen are gone already, the app ends
+            return
+        if shown != self._shown:
+            self._shown = shown
+            parts = [_part(binding) for binding in shown]
+            self.update(_fit(parts, self.size.width), layout=False)
+
+
+def _part(binding: Binding) -> Content:
+    """A key and what it does; a click presses the key."""
+    key = binding.key.split(",")[0]
+    press = Style.from_meta({"@click": f"app.simulate_key('{key}')"})
+    name = Content.styled(f" {key_name(key)}", "bold")
+    return Content.assemble(name, f" {binding.description} ").stylize(press)
+
+
+def _fit(parts: list[Content], width: int) -> Content:
+    """The parts that fit before the last one."""
+    if not parts:
+        return Content()
+    *first, last = parts
+    while first and sum(cell_len(part.plain) for part in (*first, last)) > width:
+        first.pop()
+    return Content.assemble(*first, last)

@@ -1,0 +1,239 @@
+"""The losses of a run: the chart of a stage, its terms, and the keys that change the picture."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from tui import loss_text, run_text
+from tui.commands import Command
+from tui.frame import Line
+from tui.loss_text import LETTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+    from tui.chart import Chart
+    from tui.messages import RunRead
+    from tui.program import CcaflApp
+    from tui.series import Axis
+
+SMOOTHING = (0.0, 0.6, 0.9, 0.97)
+MOST_ZOOM = 8
+CHART_PERIOD_S = 1.0
+_MOUNT_S = 0.05  # until a chart that was just made can be drawn on
+
+
+class LossesPanel(Vertical, can_focus=True):
+    """Draws only while it is shown, at most once a second unless a key asks."""
+
+    app: CcaflApp
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("h,left", "stage(-1)", "stage", tooltip="previous stage"),
+        Binding("l,right", "stage(1)", "next stage", show=False),
+        Binding("plus", "zoom(1)", "zoom", tooltip="zoom in: the newest half"),
+        Binding("minus", "zoom(-1)", "zoom out", show=False),
+        Binding("0", "zoom(0)", "show the whole stage", show=False),
+        Binding("comma", "smooth(-1)", "less smoothing", show=False),
+        Binding("full_stop", "smooth(1)", "smooth", tooltip="more smoothing"),
+        Binding("L", "log_axis", "log axis", tooltip="logarithmic axis of losses"),
+        *(
+            Binding(letter, f"only('{letter}')", f"only term {letter}, again all", show=False)
+            for letter in LETTERS
+        ),
+    ]
+    COMMANDS: ClassVar[Sequence[Command]] = (
+        Command("Chart x axis: epoch", "axis('epoch')", "losses by epochs of the stage"),
+        Command("Chart x axis: step", "axis('step')", "losses by steps of the run"),
+        Command("Chart x axis: time", "axis('time')", "losses by time since the stage began"),
+    )
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self._message: RunRead | None = None
+        self._stage: str | None = None  # None follows the stage at work
+        self._smooth, self._is_log, self._zoom, self._only = 1, False, 0, ""
+        self._axis: Axis = "epoch"
+        self._drawn, self._is_waiting = 0.0, False
+        self._picture: object = None  # what the chart shows now
+
+    def compose(self) -> ComposeResult:
+        """Head, chart, terms."""
+        yield Line("chart-head", " no losses yet")
+        with Horizontal(id="chart-body"):
+            yield Vertical(id="chart-side")
+            yield Line("run-side")
+        yield Line("chart-terms")
+
+    def on_mount(self) -> None:
+        """Look as when the app was left."""
+        left = self.app.remembered
+        self._smooth, self._is_log = min(max(left.smooth, 0), len(SMOOTHING) - 1), left.log_axis
+
+    @property
+    def head(self) -> str:
+        """How fast it trains."""
+        return run_text.pace(self._message.snapshot) if self._message else ""
+
+    def begin(self) -> None:
+        """Another run is shown from now on."""
+        self._stage, self._zoom, self._only = None, 0, ""
+
+    def show(self, message: RunRead) -> None:
+        """Show what was read."""
+        self._message = message
+        self._draw()
+
+    def on_show(self) -> None:
+        """What came while it was hidden was not drawn."""
+        self._draw(now=True)
+
+    def on_resize(self) -> None:
+        """The chart is made for its size."""
+        self._draw(now=True)
+
+    def action_stage(self, by: int) -> None:
+        """Show the losses of another stage."""
+        if self._message is not None and self._message.series:
+            names = list(self._message.series)
+            here = names.index(self._shown_stage() or names[-1])
+            self._stage = names[min(max(here + by, 0), len(names) - 1)]
+            self._zoom, self._only = 0, ""
+            self._draw(now=True)
+
+    def action_zoom(self, by: int) -> None:
+        """Show half or twice as much of the stage, or all of it."""
+        self._zoom = 0 if by == 0 else min(max(self._zoom + by, 0), MOST_ZOOM)
+        self._draw(now=True)
+
+    def action_smooth(self, by: int) -> None:
+        """Smooth more or less."""
+        self._smooth = min(max(self._smooth + by, 0), len(SMOOTHING) - 1)
+        self._remember()
+
+    def action_log_axis(self) -> None:
+        """Switch the axis of losses."""
+        self._is_log = not self._is_log
+        self._remember()
+
+    def action_only(self, letter: str) -> None:
+        """Show one term alone, or all again."""
+        self._only = "" if self._only == letter else letter
+        self._draw(now=True)
+
+    def action_axis(self, axis: Axis) -> None:
+        """Choose what the x axis counts."""
+        self._axis = axis
+        self._draw(now=True)
+
+    def text(self) -> str:
+        """What `y` copies: terms and metrics."""
+        return self.query_one("#run-side", Line).text
+
+    def on_chart_wheel(self, event: Chart.Wheel) -> None:
+        """The wheel zooms as the keys do."""
+        self.action_zoom(event.by)
+
+    def _remember(self) -> None:
+        left = self.app.remembered
+        self.app.remembered = replace(left, smooth=self._smooth, log_axis=self._is_log)
+        self._draw(now=True)
+
+    @property
+    def _is_shown(self) -> bool:
+        is_in_front = self.is_mounted and self.app.frame is self.screen
+        return is_in_front and self.is_on_screen and self.size.width > 0
+
+    def _shown_stage(self) -> str | None:
+        assert self._message is not None
+        series = self._message.series
+        if self._stage in series:
+            return self._stage
+        return list(series)[-1] if series else None
+
+    def _draw(self, *, now: bool = False) -> None:
+        if self._message is None or not self._is_shown:
+            return
+        stage = self._shown_stage()
+        if stage is None:
+            self._line("chart-head", " no losses yet")
+            self._line("run-side", "")
+            self._line("chart-terms", "")
+            return
+        message, snapshot = self._message, self._message.snapshot
+        names = loss_text.letters(message.series[stage], snapshot.config, stage)
+        side = loss_text.terms(snapshot, stage, names)
+        side += ["", *loss_text.metrics(snapshot.evaluations, message.published)]
+        self._line("run-side", "\n".join(side))
+        self._line("chart-terms", f" {loss_text.terms_line(snapshot, names)}")
+        wait = CHART_PERIOD_S - (time.monotonic() - self._drawn)
+        if now or wait <= 0:
+            self._draw_chart(stage, names)
+        else:
+            self._draw_after(wait)
+
+    def _draw_after(self, seconds: float) -> None:
+        if not self._is_waiting:
+            self._is_waiting = True
+            self.set_timer(seconds, self._draw_later)
+
+    def _draw_later(self) -> None:
+        self._is_waiting = False
+        self._draw()
+
+    def _draw_chart(self, stage: str, names: dict[str, str]) -> None:
+        from tui.chart import Look
+
+        assert self._message is not None
+        series = self._message.series[stage]
+        shown = {
+            name: letter
+            for name, letter in names.items()
+            if self._only in ("", letter) and name in series.terms
+        }
+        chart = self._chart()
+        if chart is None or not shown:
+            self._only = "" if not shown else self._only
+            return
+        look = Look(
+            smooth=SMOOTHING[self._smooth], is_log=self._is_log, zoom=self._zoom, axis=self._axis
+        )
+        run_id = self._message.snapshot.run.id
+        picture = (run_id, stage, series.steps[-1], tuple(shown), look, chart.size)
+        if picture == self._picture:
+            return
+        self._picture = picture
+        chart.draw(series, shown, look)
+        self._drawn = time.monotonic()
+        self._line("chart-head", f" {self._head(stage, shown, chart.left_out, len(series.broken))}")
+
+    def _head(self, stage: str, shown: dict[str, str], left_out: int, broken: int) -> str:
+        weight = SMOOTHING[self._smooth]
+        parts = [stage, next(iter(shown)) if self._only else "all terms"]
+        parts += [f"smooth {weight:g}" if weight else "not smoothed"]
+        parts += [f"by {self._axis}"] * (self._axis != "epoch")
+        parts += ["log axis"] * self._is_log + [f"zoom {2**self._zoom}x"] * bool(self._zoom)
+        parts += [f"{left_out:,} values <= 0 left out"] * bool(left_out)
+        parts += [f"warning: {broken:,} not finite, x on the axis"] * bool(broken)
+        return " · ".join(parts)
+
+    def _line(self, name: str, text: str) -> None:
+        self.query_one(f"#{name}", Line).show(text)
+
+    def _chart(self) -> Chart | None:
+        """The chart, made with the first losses because its library takes long to load."""
+        from tui.chart import Chart
+
+        found = self.query(Chart)
+        if not found:
+            self.query_one("#chart-side").mount(Chart())
+        elif found.first().is_ready:
+            return found.first()
+        self._draw_after(_MOUNT_S)  # a hidden view does not draw, so this ends there
+        return None

@@ -1,0 +1,81 @@
+"""Runs that ended badly while nobody looked, until somebody does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ccafl.paths import Home
+    from ccafl.store import Store
+
+MOST = 100  # problems that are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A run that failed or was lost, and when; one that is resumed and fails again is another."""
+
+    run_id: int
+    ended: float
+    state: str
+
+
+class Problems:
+    """Problems since somebody looked first, less those that were looked at."""
+
+    def __init__(self, since: float, seen: Sequence[float]) -> None:
+        self.since, self.seen = since, list(seen)
+        self._known: Sequence[Problem] = ()
+
+    def take(self, newest_first: Sequence[Problem]) -> None:
+        """Remember what the database knows; what was seen and is gone need not be kept."""
+        self._known = newest_first
+        times = {problem.ended for problem in newest_first}
+        self.seen = [ended for ended in self.seen if ended in times]
+
+    def look_at(self, run_id: int | None) -> None:
+        """A run is on the screen."""
+        self.seen += [problem.ended for problem in self.unseen() if problem.run_id == run_id]
+
+    def unseen(self) -> list[Problem]:
+        """Those that nobody has looked at, newest first."""
+        return [
+            problem
+            for problem in self._known
+            if problem.ended > self.since and problem.ended not in self.seen
+        ]
+
+    def badge(self) -> str:
+        """How many, such as `! 1 failed, 2 lost`; empty if none."""
+        states = [problem.state for problem in self.unseen()]
+        parts = [f"{states.count(name)} {name}" for name in ("failed", "lost") if name in states]
+        return f"! {', '.join(parts)}" if parts else ""
+
+
+def read_problems(store: Store) -> list[Problem]:
+    """The newest runs that failed or were lost, newest first."""
+    from sqlalchemy import select
+
+    from ccafl.store.queries import RUN
+
+    asked = select(RUN.c.id, RUN.c.ended, RUN.c.state).where(RUN.c.state.in_(("failed", "lost")))
+    with store.reading() as connection:
+        rows = connection.execute(asked.order_by(RUN.c.ended.desc()).limit(MOST)).all()
+    return [Problem(*row) for row in rows]
+
+
+def read_low_disk(home: Home) -> str:
+    """A sentence when the disk has no room for checkpoints, else nothing."""
+    from ccafl.supervisor.waiting import FREE
+
+    free = shutil.disk_usage(home.root).free if home.root.exists() else FREE
+    if free >= FREE:
+        return ""
+    return (
+        f"Disk full: {str(home.root)!r} has {free / 1e9:.1f} GB free, {FREE / 1e9:.1f} GB and room "
+        "for checkpoints are needed. Nothing starts, and runs at work try their checkpoints again. "
+        "Free space, or x."
+    )
