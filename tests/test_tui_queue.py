@@ -1,5 +1,6 @@
 """The queue pane: what waits and works, why, and the keys that change it."""
 
+import json
 from dataclasses import replace
 from datetime import datetime
 
@@ -211,3 +212,28 @@ async def in_order(screen: Screen, recorded: Recorded, run_ids: list[int]) -> No
         return ids == run_ids == [run.id for run in table.runs]  # type: ignore[attr-defined]
 
     await screen.until(look, f"the order is {run_ids}")
+
+
+async def test_places_are_counted_and_the_gpu_that_a_run_has_is_named(recorded: Recorded) -> None:
+    gpu = {"index": 3, "uuid": "toy-2", "name": None, "memory_used": None, "memory_total": None}
+    nothing = dict.fromkeys(("utilisation", "temperature", "power", "processes"))
+    recorded.end(recorded.start())
+    recorded.start(name="at work")
+    recorded.add(name="first")
+    recorded.add(name="second")
+    line = json.dumps({"gpus": [gpu | nothing]})
+    async with opened(recorded.home, gpus=line) as screen:
+        await screen.sees("GPU 3", "second")
+        text = await screen.sees("first")
+        rows = [line.split() for line in text.splitlines()]
+        assert [row[:2] for row in rows if "first" in row or "second" in row] == [
+            ["○", "1"],
+            ["○", "2"],
+        ]
+        await screen.until(
+            lambda: any(
+                row[3:4] == ["work"] and "3" in row[4:]
+                for row in map(str.split, screen.text.splitlines())
+            ),
+            "the index of the GPU",
+        )

@@ -54,6 +54,7 @@ class Refused(Message):
 class FormScreen(Opened):
     """Fields that are checked while one types; nothing is queued before `ctrl+o`."""
 
+    is_typed_into = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+o", "queue", "queue or save", tooltip="queue the run, or save the change"),
         Binding("tab", "app.focus_next", "next", tooltip="next field"),
@@ -74,7 +75,7 @@ class FormScreen(Opened):
         self._is_wanted = False
         self._timer: Timer | None = None
         self._work: Worker[None] | None = None
-        self.path = "new run" if edited is None else f"edit run {edited}"
+        self.path = f"1 Queue > {'new run' if edited is None else f'edit run {edited}'}"
 
     def body(self) -> Iterator[Widget]:
         """Fields, what is wrong with them, what they come to; beside them all settings."""

@@ -21,6 +21,7 @@ from tui.messages import Interest
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.events import DescendantFocus
     from textual.message import Message
     from textual.widget import Widget
 
@@ -105,6 +106,7 @@ class Framed(Screen[None]):
 
     app: CcaflApp
     path = ""
+    is_typed_into = False  # digits are for its fields, also beside them, and choose no pane
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "gpus", "GPU use", show=False),
         Binding("exclamation_mark", "unseen", "newest problem", show=False),
@@ -145,6 +147,17 @@ class Framed(Screen[None]):
     def on_resize(self) -> None:
         """Fit the frame to the terminal."""
         self.app.draw_frame(self)
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """The terminal's cursor stands where the keys go, for those who hear the screen."""
+        if event.widget.region:
+            self._place_cursor(event.widget)
+        else:  # just mounted, and not laid out yet
+            self.call_after_refresh(self._place_cursor, event.widget)
+
+    def _place_cursor(self, part: Widget) -> None:
+        place = getattr(part, "cursor_screen_offset", part.region.offset)
+        self.app.cursor_position = place
 
     def draw(self, signs: Signs, pane: str) -> None:
         """Bring title, strip and sentences up to date."""

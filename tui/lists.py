@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
+from textual.geometry import Offset
 from textual.message import Message
 from textual.widgets import DataTable
 
@@ -115,6 +116,12 @@ class RunTable(DataTable[Text]):
         """The run under the cursor."""
         return self.runs[self.cursor_row] if 0 <= self.cursor_row < len(self.runs) else None
 
+    @property
+    def cursor_screen_offset(self) -> Offset:
+        """Where the highlighted row begins on the screen."""
+        row = self.header_height + self.cursor_row - self.scroll_offset.y
+        return self.content_region.offset + Offset(0, row)
+
     def chosen(self) -> list[RunRow]:
         """The marked runs, else the highlighted one."""
         marked = [run for run in self.runs if run.id in self.marked]
@@ -184,6 +191,11 @@ class RunTable(DataTable[Text]):
             self._show_mark(index)
         self.post_message(self.Marked())
         return had
+
+    def on_data_table_row_highlighted(self) -> None:
+        """The terminal's cursor goes with the highlight."""
+        if self.has_focus:
+            self.app.cursor_position = self.cursor_screen_offset
 
     def on_resize(self) -> None:
         """Fit the columns to the new width."""

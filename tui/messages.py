@@ -59,12 +59,16 @@ class Settings:
 
 @dataclass
 class QueueRead(Message):
-    """Runs that work and wait, in order, and how many have ended."""
+    """Runs that work and wait, in order, and how many have ended.
+
+    `leases` are the devices by run, as UUIDs or `cpu`.
+    """
 
     runs: Sequence[RunRow]
     ended: int
     paused: bool
     is_served: bool
+    leases: Mapping[int, Sequence[str]] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     problems: Sequence[Problem] = ()
     low_disk: str = ""

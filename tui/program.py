@@ -240,8 +240,10 @@ class CcaflApp(App[None]):
             self._actor.do(lambda store, _: store.unpause() if is_paused else store.pause(), [0])
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Looking only takes away what changes the queue."""
+        """Looking only takes away what changes the queue; digits never leave a form."""
         del parameters
+        if action == "pane" and self.frame is not None and self.frame.is_typed_into:
+            return False
         return not (self.read_only and action in WRITING)
 
     def action_keys(self) -> None:

@@ -46,11 +46,17 @@ class QueuePane(Acting):
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
+        self._places: Mapping[int, str] = {}
+        self._leases: Mapping[int, Sequence[str]] = {}
         self._when: Mapping[int, str] = {}
 
     def compose(self) -> ComposeResult:
         """Table, detail, and where there is room a look at the highlighted run."""
-        columns = _columns(lambda run: self._when.get(run.id, ""))
+        columns = _columns(
+            place=lambda run: self._places.get(run.id, ""),
+            device=self._device,
+            starts_or_ends=lambda run: self._when.get(run.id, ""),
+        )
         table = RunTable(columns, "queue-table", words_from=WIDE)
         table.display = False  # nothing is known yet
         yield table
@@ -81,6 +87,9 @@ class QueuePane(Acting):
         if not isinstance(message, QueueRead):
             return
         self.query_one("#queue-empty", Line).show(EMPTY if message.ended else NO_RUNS)
+        waiting = [run.id for run in message.runs if run.state == "queued"]
+        self._places = {run_id: str(place) for place, run_id in enumerate(waiting, start=1)}
+        self._leases = message.leases
         self._when = when(message.runs, message.times, self.app.clock(), is_paused=message.paused)
         self._show_table(bool(message.runs))
         is_long = not self.table.runs and len(message.runs) > FIRST_ROWS
@@ -140,6 +149,14 @@ class QueuePane(Acting):
         if run is not None:
             self.app.open_run(run.id, "1 Queue", [other.id for other in self.table.runs])
 
+    def _device(self, run: RunRow) -> str:
+        """The GPUs that a run has, by their index, else what it asks for."""
+        known = {gpu.uuid: str(gpu.index) for gpu in self.app.signs.strip.gpus} | {"cpu": "cpu"}
+        held = [known.get(uuid) for uuid in self._leases.get(run.id, ())]
+        if held and run.state in ACTIVE and None not in held:
+            return ",".join(filter(None, held))
+        return printable(run.gpu)
+
     def _queued(self) -> Sequence[RunRow]:
         return [run for run in self.chosen() if run.state == "queued"]
 
@@ -182,10 +199,6 @@ def _backbone(run: RunRow) -> str:
     return _config(run, "model", "backbone").removesuffix("-quickgelu")
 
 
-def _place(run: RunRow) -> str:
-    return "" if run.state in ACTIVE else str(run.place)
-
-
 def _dataset(run: RunRow) -> str:
     """The name, the number that some carry left out where it does not fit."""
     name = printable(run.dataset) or "-"
@@ -207,14 +220,19 @@ def _added(run: RunRow) -> str:
     return datetime.fromtimestamp(run.created).strftime("%d %b")
 
 
-def _columns(starts_or_ends: Callable[[RunRow], str]) -> tuple[Column, ...]:
+def _columns(
+    *,
+    place: Callable[[RunRow], str],
+    device: Callable[[RunRow], str],
+    starts_or_ends: Callable[[RunRow], str],
+) -> tuple[Column, ...]:
     return (
-        Column(head="", cell=_place, width=2, right=True),
+        Column(head="", cell=place, width=2, right=True),
         Column(head="ID", cell=lambda run: str(run.id), width=4, right=True),
         Column(head="Name", cell=lambda run: printable(run.name), width=0),
         Column(head="Dataset", cell=_dataset, width=DATASET_WIDTH),
         Column(head="Stages", cell=stages, width=STAGES_WIDTH),
-        Column(head="GPU", cell=lambda run: printable(run.gpu), width=4),
+        Column(head="GPU", cell=device, width=4),
         Column(head="Starts or ends", cell=starts_or_ends, width=14),
         Column(head="Bkb", cell=_backbone, width=5, from_width=WIDE),
         Column(

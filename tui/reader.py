@@ -148,11 +148,15 @@ def _queue(store: Store, times: TimeReader) -> QueueRead:
     from ccafl.store import ACTIVE
 
     runs = store.runs((*ACTIVE, "queued"))
+    leases: dict[int, list[str]] = {}
+    for lease in store.leases():
+        leases.setdefault(lease.run_id, []).append(lease.gpu_uuid)
     return QueueRead(
         runs=runs,
         ended=store.count(),
         paused=store.paused(),
         is_served=_is_served(store),
+        leases=leases,
         times=times.read(runs),
         problems=read_problems(store),
         low_disk=read_low_disk(store.home),
