@@ -371,17 +371,6 @@ def test_fault_18_a_stranger_with_the_write_lock_slows_no_run(queue: ToyQueue) -
     assert steps(queue, run_id) == list(range(1, 601))
 
 
-def test_fault_18_a_worker_cannot_wait_for_the_database_because_it_never_opens_it(
-    served: ToyQueue,
-) -> None:
-    run_id = served.add(**FOREVER)
-    served.wait_for_step(run_id, 3)
-    family = served.family(run_id)
-    opened = {path.readlink() for pid in family for path in Path(f"/proc/{pid}/fd").iterdir()}
-    assert served.home.run(run_id).lock in opened
-    assert not any(path.name.startswith("runs.db") for path in opened)
-
-
 def test_fault_29_a_cut_event_file_is_reported_and_doubles_nothing(queue: ToyQueue) -> None:
     run_id = queue.add(**FOREVER)
     queue.serve(pace={"damaged_s": 0.2})
@@ -443,7 +432,7 @@ def test_fault_43_secrets_of_the_environment_reach_no_file(
         assert path.is_dir() or b"hunter2" not in path.read_bytes(), path
 
 
-def test_fault_47_no_child_inherits_the_database_or_the_lock(served: ToyQueue) -> None:
+def test_fault_18_47_no_child_has_the_database_or_the_lock_open(served: ToyQueue) -> None:
     run_id = served.add(**FOREVER)
     served.wait_for_step(run_id, 3)
     (pid,) = served.family(run_id)
