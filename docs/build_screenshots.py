@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -26,8 +27,8 @@ FOLDER = Path(__file__).with_name("pictures")
 SMALL, LARGE = (80, 24), (120, 36)
 CCAFL = (sys.executable, "-c", "from ccafl.cli import main; main()")
 PATIENCE_S = 900.0
-SETTINGS = ("run.seed=0", "inter.ical.enabled=false", "run.seed=1", "run.seed=2", "run.seed=3")
-ENDED_FIRST = 2  # runs that have ended when the one at work is shown
+SETTINGS = ("run.seed=0", "inter.ical.enabled=false", *(f"run.seed={n}" for n in range(1, 5)))
+AT_WORK = (2, 3)  # which of them is shown while it trains, at either size
 
 
 class Camera:
@@ -70,7 +71,7 @@ async def camera(home: Home, size: tuple[int, int]) -> AsyncIterator[Camera]:
 async def take_queue_and_live(home: Home, size: tuple[int, int]) -> None:
     """The run at work, and those that wait behind it."""
     async with camera(home, size) as shot:
-        await shot.see("seed 1", "seed 2")
+        await shot.see("seed 3", "seed 4")
         await shot.press("j")
         await shot.take("queue")
         await shot.press("2")
@@ -92,13 +93,6 @@ async def take_the_rest(home: Home, size: tuple[int, int]) -> None:
         await shot.take("new-run")
 
 
-async def at_both_sizes(
-    home: Home, take: Callable[[Home, tuple[int, int]], Awaitable[None]]
-) -> None:
-    """The same pictures at both sizes, of the same moment."""
-    await asyncio.gather(*(take(home, size) for size in (SMALL, LARGE)))
-
-
 def main() -> None:
     """Run the demo and take the pictures."""
     frame.HOST = "gpubox"
@@ -107,10 +101,11 @@ def main() -> None:
         home = Home(Path(folder) / "state")
         try:
             _queue_runs(home)
-            _wait(home, lambda runs: _has_begun_inter(runs[ENDED_FIRST]))
-            asyncio.run(at_both_sizes(home, take_queue_and_live))
-            _wait(home, lambda runs: runs[ENDED_FIRST].state == "finished")
-            asyncio.run(at_both_sizes(home, take_the_rest))
+            for at_work, size in zip(AT_WORK, (SMALL, LARGE), strict=True):
+                _wait(home, partial(_has_begun_inter, at_work))
+                asyncio.run(take_queue_and_live(home, size))
+            for size in (SMALL, LARGE):
+                asyncio.run(take_the_rest(home, size))
         finally:
             _stop(home)
 
@@ -121,7 +116,8 @@ def _queue_runs(home: Home) -> None:
         subprocess.run([*CCAFL, *words, "--home", str(home.root)], check=True)
 
 
-def _has_begun_inter(run: RunRow) -> bool:
+def _has_begun_inter(index: int, runs: list[RunRow]) -> bool:
+    run = runs[index]
     return run.stage == "inter" and (run.epoch or 0) > 5
 
 

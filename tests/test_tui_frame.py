@@ -1,5 +1,6 @@
 """The frame around every pane: title, GPU strip, key line, and what else may stand there."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from textual.events import AppBlur, AppFocus
 from tui_screen import LARGE, SMALL, opened, serving
 
 import ccafl
+from ccafl.store import database, open_store
 
 __all__ = ["recorded", "serving"]
 
@@ -221,3 +223,34 @@ def locked(_store: object) -> int:
     from ccafl.errors import BusyError
 
     raise BusyError("locked")
+
+
+async def test_an_outdated_database_is_brought_up_to_date(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded.add(name="from before")
+    scripts = [*database.migrations(), "CREATE TABLE novelty (id INTEGER) STRICT;"]
+    monkeypatch.setattr("ccafl.store.database.migrations", lambda: scripts)
+    monkeypatch.setattr(
+        "ccafl.supervisor.ensure_supervisor", lambda home: open_store(home, create=True).close()
+    )
+    async with opened(recorded.home, read_only=True) as screen:
+        await screen.sees("has schema version 1, this ccafl writes 2")
+    async with opened(recorded.home) as screen:
+        await screen.sees("from before", "○")
+
+
+async def test_an_error_of_the_disk_is_said_and_the_next_action_is_done(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    run = recorded.store.run(recorded.finished())
+    monkeypatch.setattr("ccafl.store.removal.flush", fail)
+    async with opened(recorded.home) as screen:
+        await screen.sees("3 History 1")
+        screen.app.act([run], lambda store, run_id: str(store.delete(run_id)))
+        await screen.sees("That failed: No space left on device")
+        screen.app.act([run], lambda store, run_id: store.set_note(run_id, "kept"))
+        await screen.until(lambda: recorded.store.run(run.id).note == "kept", "it is kept")

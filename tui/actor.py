@@ -6,11 +6,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ccafl.errors import BusyError, CcaflError
+from ccafl.errors import BusyError, CcaflError, OutdatedError
 from tui.messages import Said
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class Actor(threading.Thread):
                     sentence = step()
                 except CcaflError as error:
                     self._say(Said(str(error), is_error=True))
+                except OSError as error:
+                    sentence = f"That failed: {error.strerror} ({error.filename})."
+                    self._say(Said(sentence, is_error=True))
                 else:
                     if sentence:
                         self._say(Said(sentence))
@@ -86,6 +90,7 @@ class Actor(threading.Thread):
         from ccafl.store import open_store
 
         deadline = time.monotonic() + PATIENCE_S
+        has_said = False
         while True:
             try:
                 with open_store(self._home) as store:
@@ -93,6 +98,9 @@ class Actor(threading.Thread):
             except BusyError as error:
                 if self._is_over or time.monotonic() > deadline:
                     raise BusyError(f"Nothing was changed. {error}") from error
+                if not has_said:
+                    has_said = True
+                    self._say(Said("The database is busy; this is tried for half a minute."))
 
 
 def _ensure_served(home: Home) -> str:
@@ -100,7 +108,8 @@ def _ensure_served(home: Home) -> str:
     from ccafl.store import open_store
     from ccafl.supervisor import ensure_supervisor
 
-    with open_store(home) as store:
+    before = None
+    with suppress(OutdatedError), open_store(home) as store:
         before = store.supervisor()
     ensure_supervisor(home)
     with open_store(home) as store:

@@ -104,7 +104,10 @@ def key_rows() -> list[KeyRow]:
         "export": ExportDialog.BINDINGS,
         "deleting a run": DeleteRun.BINDINGS,
     }
-    return [row for where, bindings in places.items() for row in _rows(bindings, where)]
+    everywhere, *elsewhere = (_rows(bindings, where) for where, bindings in places.items())
+    known = {(row.keys, row.does) for row in everywhere}
+    rows = (row for rows in elsewhere for row in rows)
+    return [*everywhere, *(row for row in rows if (row.keys, row.does) not in known)]
 
 
 def key_row(binding: Binding, where: str) -> KeyRow:

@@ -54,13 +54,16 @@ def terms(snapshot: Snapshot, stage: str, names: Mapping[str, str]) -> list[str]
     return lines
 
 
-def terms_line(snapshot: Snapshot, names: Mapping[str, str]) -> str:
-    """The smoothed terms of the stage at work in one line."""
-    values = {name: snapshot.smooth.get(name) for name in names}
-    return "  ".join(
-        f"{names[name]} {name} {'-' if value is None else f'{value:.4g}'}"
-        for name, value in values.items()
-    )
+def terms_lines(snapshot: Snapshot, names: Mapping[str, str], width: int) -> str:
+    """The smoothed terms of the stage at work, no term broken over two lines."""
+    lines = [""]
+    for name, letter in names.items():
+        value = snapshot.smooth.get(name)
+        term = f" {letter} {name} {'-' if value is None else f'{value:.4g}'} "
+        if len(lines[-1]) + len(term) > width:
+            lines.append("")
+        lines[-1] += term
+    return "\n".join(lines)
 
 
 def metrics(evaluations: Sequence[EvaluationRow], published: ReferenceRow | None) -> list[str]:

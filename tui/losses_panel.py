@@ -171,7 +171,7 @@ class LossesPanel(Vertical, can_focus=True):
         side = loss_text.terms(snapshot, stage, names)
         side += ["", *loss_text.metrics(snapshot.evaluations, message.published)]
         self._line("run-side", "\n".join(side))
-        self._line("chart-terms", f" {loss_text.terms_line(snapshot, names)}")
+        self._line("chart-terms", loss_text.terms_lines(snapshot, names, self.size.width))
         wait = CHART_PERIOD_S - (time.monotonic() - self._drawn)
         if now or wait <= 0:
             self._draw_chart(stage, names)

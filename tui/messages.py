@@ -141,6 +141,7 @@ class Trouble(Message):
 
     sentence: str
     is_busy: bool = False
+    is_outdated: bool = False
 
 
 @dataclass

@@ -322,6 +322,7 @@ class CcaflApp(App[None]):
     @on(Trouble)
     def _take_trouble(self, message: Trouble) -> None:
         self.signs.take_trouble(message)
+        self._serve()
         self._give(message)
         self.draw_frame(self.frame)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ccafl.errors import BusyError, CcaflError, StoreError
+from ccafl.errors import BusyError, CcaflError, OutdatedError, StoreError
 from tui.messages import (
     Interest,
     QueueRead,
@@ -74,7 +74,14 @@ class Reader(threading.Thread):
                 has_trouble = False
             except CcaflError as error:
                 has_trouble = True
-                self._tell(Trouble(str(error), isinstance(error, BusyError)))
+                self._tell(
+                    Trouble(
+                        str(error), isinstance(error, BusyError), isinstance(error, OutdatedError)
+                    )
+                )
+            except OSError as error:  # such as a log that may not be read
+                has_trouble = True
+                self._tell(Trouble(f"{error.filename} cannot be read: {error.strerror}."))
             except RuntimeError:  # the app's loop has ended
                 break
             self._wake.wait(SLOW_PERIOD_S if self.is_slow else PERIOD_S)

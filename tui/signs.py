@@ -47,7 +47,12 @@ class Signs:
 
     @property
     def needs_serving(self) -> bool:
-        """Whether a run works or could start, and nobody serves the queue."""
+        """Whether a run works or could start, and nobody serves the queue.
+
+        Serving it also brings an outdated database up to date.
+        """
+        if self._trouble is not None and self._trouble.is_outdated:
+            return True
         if self.queue is None or self.queue.is_served:
             return False
         paused = self.queue.paused
