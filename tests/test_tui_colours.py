@@ -17,6 +17,7 @@ from textual.color import Color
 from textual.theme import Theme
 from tui_screen import LARGE, opened, serving
 
+from tui.chart import CURVES, LIGHT_CURVES
 from tui.glyphs import ascii_text
 from tui.lists import GLYPHS
 from tui.remembered import recall
@@ -129,6 +130,13 @@ def test_what_has_a_meaning_stands_out_from_every_background(theme: Theme) -> No
     names = [theme.primary, theme.error, theme.success, theme.warning, theme.foreground]
     for ground in (theme.background, theme.surface, theme.panel):
         assert min(contrast(name or "", ground or "") for name in names) >= 4.5
+
+
+@pytest.mark.parametrize(
+    ("curves", "theme"), [(CURVES, DARK), (LIGHT_CURVES, LIGHT)], ids=["dark", "light"]
+)
+def test_curves_stand_out_from_their_ground(curves: tuple[str, ...], theme: Theme) -> None:
+    assert min(contrast(curve, theme.background or "") for curve in curves) >= 4.5
 
 
 def contrast(one: str, other: str) -> float:

@@ -46,8 +46,8 @@ class Acting(Vertical, can_focus=True):
     )
 
     def chosen(self) -> list[RunRow]:
-        """The runs to act on."""
-        raise NotImplementedError
+        """The runs to act on; none, unless a part says."""
+        return []
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key does something here and now; the others are not shown."""

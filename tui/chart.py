@@ -18,9 +18,11 @@ from tui.series import Axis, StageSeries
 LETTERS = "ABCDEF"
 BROKEN = "x"  # stands on the axis where a loss was not finite
 NUMBERS = NumericAxisFormatter()
-# Okabe and Ito's set, told apart by people who see few colours
+# Okabe and Ito's set, told apart by people who see few colours; darker on a light ground
 CURVES = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d9c92b", "#d55e00")
 FAINT = ("#2c5a75", "#734f00", "#004f3a", "#663c54", "#6c6415", "#6a2f00")
+LIGHT_CURVES = ("#0b6fa4", "#8a5a00", "#00704f", "#9a4373", "#6e6400", "#a84600")
+LIGHT_FAINT = ("#a9d0e6", "#ecd0a0", "#a0d6c4", "#e6c6d7", "#e0daa0", "#eec2a6")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +68,16 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         """Whether it can be drawn on."""
         return bool(self.query("#legend")) and self.size.width > 0
 
+    def colour(self, letter: str) -> str:
+        """The colour of a curve on this theme."""
+        curves = CURVES if self.app.current_theme.dark else LIGHT_CURVES
+        return curves[LETTERS.index(letter)]
+
+    def faint(self, letter: str) -> str:
+        """The colour of its raw values."""
+        faint = FAINT if self.app.current_theme.dark else LIGHT_FAINT
+        return faint[LETTERS.index(letter)]
+
     def on_mount(self) -> None:
         """Leave all room to the curves."""
         self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 8
@@ -97,16 +109,16 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
             self.clear()
             lowest, highest = np.inf, -np.inf
             for name, letter in letters.items():
-                raw, index = values(series, name), LETTERS.index(letter)
+                raw = values(series, name)
                 self.left_out += int((raw <= 0).sum()) if look.is_log else 0
                 if look.smooth:
-                    self._line(x[inside], scaled(raw[inside]), FAINT[index])
+                    self._line(x[inside], scaled(raw[inside]), self.faint(letter))
                 curve = scaled(smooth(raw, look.smooth)[inside])
-                found = self._line(x[inside], curve, CURVES[index])
+                found = self._line(x[inside], curve, self.colour(letter))
                 if found is not None:
                     place, low, high = found
                     lowest, highest = min(lowest, low), max(highest, high)
-                    self.scatter([place[0]], [place[1]], letter, CURVES[index])
+                    self.scatter([place[0]], [place[1]], letter, self.colour(letter))
             # a cell of room, because the frame covers what lies on it
             self.set_xlimits(begin, end + (end - begin) / max(self.size.width - 10, 10))
             just_above_axis = self._fit_y(lowest, highest)

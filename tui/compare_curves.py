@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tui.chart import CURVES, LETTERS, Chart
+from tui.chart import Chart
 from tui.messages import Curve
 
 
@@ -23,7 +23,7 @@ class Curves(Chart):
             lowest, highest, first, end = np.inf, -np.inf, np.inf, -np.inf
             for place, (letter, curve) in enumerate(curves.items(), start=1):
                 x, y = (np.array(values, dtype=float) for values in zip(*curve, strict=True))
-                colour = CURVES[LETTERS.index(letter)]
+                colour = self.colour(letter)
                 found = self._line(x, y, colour)
                 if found is not None:
                     lowest, highest = min(lowest, found[1]), max(highest, found[2])

@@ -129,8 +129,8 @@ class Framed(Screen[None]):
         yield KeyLine()
 
     def body(self) -> Iterator[Widget]:
-        """What stands between strip and key line."""
-        raise NotImplementedError
+        """What stands between strip and key line; nothing, unless a screen says."""
+        return iter(())
 
     def interest(self) -> Interest:
         """What of the database this screen shows."""

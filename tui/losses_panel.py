@@ -205,7 +205,8 @@ class LossesPanel(Vertical, can_focus=True):
             smooth=SMOOTHING[self._smooth], is_log=self._is_log, zoom=self._zoom, axis=self._axis
         )
         run_id = self._message.snapshot.run.id
-        picture = (run_id, stage, series.steps[-1], tuple(shown), look, chart.size)
+        ground = self.app.current_theme.dark
+        picture = (run_id, stage, series.steps[-1], tuple(shown), look, chart.size, ground)
         if picture == self._picture:
             return
         self._picture = picture

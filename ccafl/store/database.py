@@ -99,7 +99,7 @@ def check(path: Path) -> int:
     if version > known:
         raise StoreError(
             f"{str(path)!r} has schema version {version}, this ccafl knows versions up to {known}. "
-            "Use the newer ccafl that wrote it."
+            "Upgrade with `pip install -U ccafl`; nothing was changed."
         )
     return version
 
