@@ -71,6 +71,8 @@ async def camera(home: Home, size: tuple[int, int]) -> AsyncIterator[Camera]:
 async def take_queue_and_live(home: Home, size: tuple[int, int]) -> None:
     """The run at work, and those that wait behind it."""
     async with camera(home, size) as shot:
+        await shot.see("ccafl")
+        await shot.press("1")  # it opens as it was left
         await shot.see("seed 3", "seed 4")
         await shot.press("j")
         await shot.take("queue")
@@ -82,6 +84,7 @@ async def take_queue_and_live(home: Home, size: tuple[int, int]) -> None:
 async def take_the_rest(home: Home, size: tuple[int, int]) -> None:
     """What is looked at when runs have ended, and what they are begun with."""
     async with camera(home, size) as shot:
+        await shot.see("ccafl")
         await shot.press("3")
         await shot.see("✓", "seed 0")
         await shot.take("history")
