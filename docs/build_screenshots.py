@@ -62,7 +62,8 @@ class Camera:
 
 @asynccontextmanager
 async def camera(home: Home, size: tuple[int, int]) -> AsyncIterator[Camera]:
-    """The app on a screen of a size."""
+    """The app on a screen of a size, as at its first start."""
+    home.viewer.unlink(missing_ok=True)
     app = CcaflApp(home)
     async with app.run_test(size=size) as pilot:
         yield Camera(app, pilot)
@@ -71,8 +72,6 @@ async def camera(home: Home, size: tuple[int, int]) -> AsyncIterator[Camera]:
 async def take_queue_and_live(home: Home, size: tuple[int, int]) -> None:
     """The run at work, and those that wait behind it."""
     async with camera(home, size) as shot:
-        await shot.see("ccafl")
-        await shot.press("1")  # it opens as it was left
         await shot.see("seed 3", "seed 4")
         await shot.press("j")
         await shot.take("queue")
@@ -84,7 +83,7 @@ async def take_queue_and_live(home: Home, size: tuple[int, int]) -> None:
 async def take_the_rest(home: Home, size: tuple[int, int]) -> None:
     """What is looked at when runs have ended, and what they are begun with."""
     async with camera(home, size) as shot:
-        await shot.see("ccafl")
+        await shot.see("History")
         await shot.press("3")
         await shot.see("✓", "seed 0")
         await shot.take("history")
