@@ -1,5 +1,6 @@
 """The real program in a terminal, beside a run that does not notice it."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,11 +8,16 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from recorded import Recorded, recorded
 from toy_queue import ToyQueue, queue, wait_until
+
+from ccafl.paths import Home
+from ccafl.store import open_store
+from tui.draft import Draft
 
 __all__ = ["queue", "recorded"]
 
@@ -88,6 +94,39 @@ def test_the_program_watches_a_run_and_leaves_it_alone(queue: ToyQueue, terminal
     run = queue.store.run(run_id)
     assert (run.state, run.pid, run.cancel_requested) == ("running", worker, 0)
     assert queue.serving() == queue.supervisors[-1].pid
+
+
+def test_a_run_is_queued_watched_and_found_again_with_its_result(
+    terminal: Terminal, drawn_set: Path, tmp_path: Path
+) -> None:
+    home = Home(tmp_path / "home")
+    home.root.mkdir(mode=0o700)
+    draft = Draft(preset="smoke", root=str(drawn_set), name="first light")
+    home.viewer.write_text(json.dumps({"draft": asdict(draft)}), encoding="utf-8")
+    try:
+        terminal.start(home.root)
+        terminal.sees("No runs yet")
+        terminal.press("a")
+        terminal.sees("first light", "121 training images")
+        terminal.press("C-o")
+        terminal.sees("[1 Queue 1]", "●", "first light")
+        terminal.press("2")
+        terminal.sees("running", "[Losses]", "prompt ●")
+        terminal.press("q")
+        terminal.sees("1 run goes on in the background", "ended with 0")
+        with open_store(home) as store:
+            wait_until(lambda: store.run(1).state == "finished", 60.0)
+            last = store.run(1).last
+        assert last is not None
+        terminal.press(f"clear; cd {ROOT}; {sys.executable} -m tui.app --home {home.root}", "Enter")
+        terminal.sees("Nothing is running")  # the pane that was left
+        terminal.press("3")
+        terminal.sees("✓", "first light", f"{100 * last.mean_ap:.1f}")
+    finally:
+        with open_store(home) as store:
+            supervisor = store.supervisor()
+        if supervisor is not None:
+            os.kill(supervisor.pid, signal.SIGTERM)
 
 
 @pytest.mark.parametrize(
