@@ -36,7 +36,8 @@ class Gpu:
     """Readings of one GPU; a field that the card or driver does not offer is None.
 
     Memory is bytes, utilisation is a share in [0, 1], temperature is degrees Celsius, power is
-    watts. `index` is NVML's (PCI order), which CUDA's may differ from; the UUID is the name.
+    watts, and so is the limit that the driver enforces. `index` is NVML's (PCI order), which
+    CUDA's may differ from; the UUID is the name.
     """
 
     index: int
@@ -47,6 +48,7 @@ class Gpu:
     utilisation: float | None
     temperature: int | None
     power: float | None
+    power_limit: float | None = None
     processes: tuple[GpuProcess, ...] | None
 
 
@@ -152,6 +154,7 @@ def _read_gpu(nvml: Any, index: int) -> Gpu:
         memory = _try(lambda: nvml.nvmlDeviceGetMemoryInfo(gpu))
     utilisation = _try(lambda: nvml.nvmlDeviceGetUtilizationRates(gpu).gpu)
     power = _try(lambda: nvml.nvmlDeviceGetPowerUsage(gpu))
+    limit = _try(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(gpu))
     processes = _try(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(gpu))
     return Gpu(
         index=index,
@@ -162,6 +165,7 @@ def _read_gpu(nvml: Any, index: int) -> Gpu:
         utilisation=None if utilisation is None else utilisation / 100,
         temperature=_try(lambda: nvml.nvmlDeviceGetTemperature(gpu, pynvml.NVML_TEMPERATURE_GPU)),
         power=None if power is None else power / 1000,
+        power_limit=None if limit is None else limit / 1000,
         processes=None
         if processes is None
         else tuple(GpuProcess(pid=found.pid, memory=found.usedGpuMemory) for found in processes),

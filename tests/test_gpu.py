@@ -23,6 +23,7 @@ READ = Gpu(
     utilisation=0.37,
     temperature=41,
     power=87.5,
+    power_limit=700.0,
     processes=(GpuProcess(pid=7, memory=1 << 30), GpuProcess(pid=8, memory=None)),
 )
 
@@ -61,6 +62,7 @@ class Driver:
             "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=37),
             "nvmlDeviceGetTemperature": 41,
             "nvmlDeviceGetPowerUsage": 87500,
+            "nvmlDeviceGetEnforcedPowerLimit": 700000,
             "nvmlDeviceGetComputeRunningProcesses": processes,
         }[call]
 
@@ -82,6 +84,7 @@ def test_all_cards_are_read_in_order() -> None:
         ("nvmlDeviceGetUtilizationRates", ["utilisation"]),
         ("nvmlDeviceGetTemperature", ["temperature"]),
         ("nvmlDeviceGetPowerUsage", ["power"]),
+        ("nvmlDeviceGetEnforcedPowerLimit", ["power_limit"]),
         ("nvmlDeviceGetComputeRunningProcesses", ["processes"]),
     ],
 )

@@ -27,6 +27,7 @@ def card(index: int, processes: list[dict[str, int]] | None, **other: object) ->
         "utilisation": 0.84,
         "temperature": 63,
         "power": 512.0,
+        "power_limit": 700.0,
         "processes": processes,
     } | other
 
@@ -53,7 +54,7 @@ async def test_gpus_are_shown_with_who_uses_them(recorded: Recorded) -> None:
         text = await screen.sees("run 1, other 12.0 GB", "free")
         first = text.splitlines()[1]
         assert first.startswith(" GPU 1 H100")  # ours first
-        assert all(part in first for part in ("84 %", "60.0/80.0 GB", "63 °C", "512 W"))
+        assert all(part in first for part in ("84 %", "60.0/80.0 GB", "63 °C", "512/700 W"))
         await screen.pilot.resize_terminal(80, 24)
         await screen.sees("+ 2 GPUs, 1 free")
 
@@ -98,13 +99,14 @@ def test_what_nvml_does_not_give_is_a_dash() -> None:
     assert "-/80.0 GB" in line
 
 
-def test_columns_leave_from_the_right_as_a_whole() -> None:
+def test_columns_leave_from_the_right_but_who_is_there_stays() -> None:
     one = card(0, [{"pid": 77, "memory": 12 << 30}])
     (whole,) = lines(one, width=80)
-    assert whole.endswith("other 12.0 GB")
-    (narrow,) = lines(one, width=60)
-    assert narrow.endswith("512 W")
-    assert whole.startswith(narrow)
+    assert whole.endswith("63 °C  512/700 W  other 12.0 GB")
+    (narrow,) = lines(one, width=70)
+    assert narrow.endswith("63 °C  other 12.0 GB")
+    (narrowest,) = lines(one, width=40)
+    assert narrowest.split() == ["GPU", "0", "H100", "84", "%", "other", "12.0", "GB"]
 
 
 def test_lines_have_their_columns_below_each_other() -> None:

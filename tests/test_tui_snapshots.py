@@ -59,6 +59,7 @@ def card(index: int, used: float, memory: int, pids: dict[int, int]) -> dict[str
         "utilisation": used,
         "temperature": 31 + round(32 * used),
         "power": 71.0 + 441 * used,
+        "power_limit": 700.0,
         "processes": [{"pid": pid, "memory": held << 30} for pid, held in pids.items()],
     }
 

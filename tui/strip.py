@@ -64,7 +64,7 @@ class Strip:
                 _blocks(self._minutes[_key(gpu)], cells),
                 memory(gpu),
                 "-" if gpu.temperature is None else f"{gpu.temperature} °C",
-                "-" if gpu.power is None else f"{gpu.power:>3.0f} W",
+                _power(gpu),
                 _user(gpu, runs),
             ]
             for gpu in gpus
@@ -107,6 +107,13 @@ def _name(gpu: Gpu, longest: int) -> str:
     return printable(gpu.name or "").removeprefix("NVIDIA ")[:longest]
 
 
+def _power(gpu: Gpu) -> str:
+    if gpu.power is None:
+        return "-"
+    limit = "" if gpu.power_limit is None else f"/{gpu.power_limit:.0f}"
+    return f"{gpu.power:>3.0f}{limit} W"
+
+
 def _user(gpu: Gpu, runs: Sequence[RunRow]) -> str:
     """Our run, and what others hold there."""
     if gpu.processes is None:
@@ -141,10 +148,8 @@ def _aligned(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _fit(cells: Sequence[str], width: int) -> str:
-    line = ""
-    for cell in cells:
-        longer = f"{line}  {cell}" if line else f" {cell}"
-        if cell_len(longer.rstrip()) > width:
-            break
-        line = longer
-    return line.rstrip()
+    """The columns that fit; who is there stays longest, the others leave from the right."""
+    *readings, user = cells
+    while readings and cell_len(line := f" {'  '.join([*readings, user])}".rstrip()) > width:
+        readings.pop()
+    return line
