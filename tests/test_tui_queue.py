@@ -237,3 +237,11 @@ async def test_places_are_counted_and_the_gpu_that_a_run_has_is_named(recorded: 
             ),
             "the index of the GPU",
         )
+
+
+async def test_keys_go_on_when_the_last_run_has_left_the_queue(recorded: Recorded) -> None:
+    run_id = recorded.start(name="at work")
+    async with opened(recorded.home) as screen:
+        await screen.sees("at work", "x cancel")
+        recorded.end(run_id)
+        await screen.sees("No runs wait or work", "a add")

@@ -185,8 +185,8 @@ class HistoryPane(Acting):
         has_rows, had_rows = bool(message.runs), self.table.display
         self._show_list(has_rows)
         self.table.show(message.runs)
-        if has_rows and not had_rows and self.display and not self.field.has_focus:
-            self.table.focus()
+        if has_rows != had_rows and self.display and not self.field.has_focus:
+            self.focus_view()
         self._show_detail()
 
     def _show_list(self, has_rows: bool) -> None:

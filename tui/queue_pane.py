@@ -165,8 +165,8 @@ class QueuePane(Acting):
         self.table.display = self.query_one("#queue-detail").display = has_rows
         self.query_one(Preview).set_class(not has_rows, "empty")
         self.query_one("#queue-empty").display = not has_rows
-        if has_rows and not had_rows and self.display:
-            self.table.focus()
+        if has_rows != had_rows and self.display:
+            (self.table if has_rows else self).focus()
 
 
 def _detail(run: RunRow) -> str:
