@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 
 from ccafl.config import RunConfig, Stage, flatten
 from ccafl.store import Store
-from ccafl.store.queries import EPOCH, RUN
+from ccafl.store.queries import ATTEMPT, EPOCH, RUN
 from ccafl.tables import duration
 
 # what decides, with data set and kind of device, how fast a step is
@@ -28,10 +28,14 @@ class StageTime:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """Time of each stage of a run, and the earlier run it is told from."""
+    """Time of each stage of a run, and the earlier run it is told from.
+
+    `gpu_memory` is the most that run held of a GPU, in bytes; None if it trained on the CPU.
+    """
 
     stages: Sequence[StageTime]
     source_run_id: int
+    gpu_memory: int | None
 
     @property
     def seconds(self) -> float:
@@ -45,9 +49,12 @@ class Estimate:
         return sum(stage.seconds for stage in self.stages[following:])
 
     def sentence(self) -> str:
-        """`prompt 41 m + intra 22 m + inter about 11 h, as run 43 took`."""
+        """`prompt 41 m + inter about 11 h, as run 43 took with 24.1 GB of GPU memory`."""
         stages = " + ".join(f"{stage.stage} {_length(stage)}" for stage in self.stages)
-        return f"{stages}, as run {self.source_run_id} took"
+        text = f"{stages}, as run {self.source_run_id} took"
+        if self.gpu_memory is None:
+            return text
+        return f"{text} with {self.gpu_memory / (1 << 30):.1f} GB of GPU memory"
 
 
 def estimate(store: Store, config: RunConfig, dataset: str, gpu: str = "auto") -> Estimate | None:
@@ -71,9 +78,12 @@ def estimate(store: Store, config: RunConfig, dataset: str, gpu: str = "auto") -
         epochs = select(EPOCH.c.stage, func.avg(EPOCH.c.seconds), func.count())
         epochs = epochs.where(EPOCH.c.run_id == found[0]).group_by(EPOCH.c.stage)
         paces = {row[0]: (row[1], row[2]) for row in connection.execute(epochs)}
+        on_gpu = exists().where(ATTEMPT.c.run_id == found[0], ATTEMPT.c.gpu_uuid != "cpu")
+        peak = select(func.max(EPOCH.c.peak_memory)).where(EPOCH.c.run_id == found[0], on_gpu)
+        gpu_memory = connection.execute(peak).scalar()
     longer = config.train.iterations / found[1]
     stages = [_stage_time(config, stage, paces, longer) for stage in config.run.stages]
-    return Estimate(stages=stages, source_run_id=found[0])
+    return Estimate(stages=stages, source_run_id=found[0], gpu_memory=gpu_memory)
 
 
 def _resembles(config: RunConfig, dataset: str, gpu: str) -> list[ColumnElement[bool]]:

@@ -2,12 +2,15 @@
 
 import pytest
 from recorded import Recorded, epoch, recorded
+from sqlalchemy import text
 
 from ccafl.config import RunConfig
 from ccafl.estimates import estimate
 from ccafl.presets import resolve
 
 __all__ = ["recorded"]
+
+AS_BEFORE = "as run 1 took with 1.0 GB of GPU memory"
 
 
 def config(*settings: str) -> RunConfig:
@@ -32,7 +35,7 @@ def test_a_run_like_an_earlier_one_takes_as_long(recorded: Recorded) -> None:
     assert found.source_run_id == 1
     assert [stage.seconds for stage in found.stages] == [2400, 1800, 43200]
     assert found.seconds == 47400
-    assert found.sentence() == "prompt 40 m + intra 30 m + inter 12 h 0 m, as run 1 took"
+    assert found.sentence() == f"prompt 40 m + intra 30 m + inter 12 h 0 m, {AS_BEFORE}"
 
 
 def test_other_numbers_of_steps_are_scaled_and_said_to_be_about(recorded: Recorded) -> None:
@@ -40,16 +43,15 @@ def test_other_numbers_of_steps_are_scaled_and_said_to_be_about(recorded: Record
     longer = config("train.iterations=20", "prompt.epochs=4")
     found = estimate(recorded.store, longer, "demo-0")
     assert found is not None
-    assert found.sentence() == (
-        "prompt about 20 m + intra about 1 h 0 m + inter about 24 h, as run 1 took"
-    )
+    scaled = "prompt about 20 m + intra about 1 h 0 m + inter about 24 h"
+    assert found.sentence() == f"{scaled}, {AS_BEFORE}"
 
 
 def test_a_run_that_still_trains_tells_its_pace(recorded: Recorded) -> None:
     recorded.tell(recorded.start(), epoch("inter", 1, 184, seconds=60.0))
     found = estimate(recorded.store, config('run.stages=["inter"]'), "demo-0")
     assert found is not None
-    assert found.sentence() == "inter about 6 m, as run 1 took"
+    assert found.sentence() == f"inter about 6 m, {AS_BEFORE}"
 
 
 def test_the_newest_run_that_trained_all_stages_is_taken(recorded: Recorded) -> None:
@@ -78,3 +80,13 @@ def test_nothing_is_told_from_runs_that_do_not_resemble(
     full_run(recorded)
     assert estimate(recorded.store, config(), "demo-0") is not None
     assert estimate(recorded.store, config(*settings), dataset, gpu) is None
+
+
+def test_a_run_on_the_cpu_tells_nothing_of_gpu_memory(recorded: Recorded) -> None:
+    full_run(recorded, gpu="cpu")
+    with recorded.store.writing() as connection:
+        connection.execute(text("UPDATE attempt SET gpu_uuid = 'cpu'"))
+    found = estimate(recorded.store, config(), "demo-0", "cpu")
+    assert found is not None
+    assert found.gpu_memory is None
+    assert found.sentence().endswith("as run 1 took")

@@ -160,6 +160,10 @@ class LossesPanel(Vertical, can_focus=True):
     def _draw(self, *, now: bool = False) -> None:
         if self._message is None or not self._is_shown:
             return
+        wait = CHART_PERIOD_S - (time.monotonic() - self._drawn)
+        if not now and wait > 0:  # a slow link has to carry the terms, too
+            self._draw_after(wait)
+            return
         stage = self._shown_stage()
         if stage is None:
             self._line("chart-head", " no losses yet")
@@ -172,11 +176,7 @@ class LossesPanel(Vertical, can_focus=True):
         side += ["", *loss_text.metrics(snapshot.evaluations, message.published)]
         self._line("run-side", "\n".join(side))
         self._line("chart-terms", loss_text.terms_lines(snapshot, names, self.size.width))
-        wait = CHART_PERIOD_S - (time.monotonic() - self._drawn)
-        if now or wait <= 0:
-            self._draw_chart(stage, names)
-        else:
-            self._draw_after(wait)
+        self._draw_chart(stage, names)
 
     def _draw_after(self, seconds: float) -> None:
         if not self._is_waiting:
