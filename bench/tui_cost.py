@@ -180,7 +180,7 @@ def idle(times: int, home: Home) -> Iterator[Row]:
             shares.append(share)
             rates.append(rate)
             sizes.append(terminal.megabytes())
-    compared = "nvitop is not installed" if shutil.which("nvitop") is None else "nvitop not asked"
+    compared = "nvitop was not measured"
     yield "idle, CPU", f"{100 * statistics.median(shares):.1f} % of a core", compared, "<= nvitop"
     yield "idle, output", f"{statistics.median(rates):.0f} bytes/s", compared, "<= 1.5 x nvitop"
     size, base = statistics.median(sizes), statistics.median(alone)
