@@ -101,7 +101,7 @@ def test_a_run_is_queued_watched_and_found_again_with_its_result(
 ) -> None:
     home = Home(tmp_path / "home")
     home.root.mkdir(mode=0o700)
-    long_enough = "train.iterations = 60"  # to be seen at work on any machine
+    long_enough = "train.iterations = 15"  # to be seen at work on any machine
     draft = Draft(preset="smoke", root=str(drawn_set), name="first light", overrides=long_enough)
     home.viewer.write_text(json.dumps({"draft": asdict(draft)}), encoding="utf-8")
     try:

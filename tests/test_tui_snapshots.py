@@ -70,7 +70,7 @@ GPUS = json.dumps({"gpus": [card(0, 0.84, 61, {1: 61}), card(1, 0.0, 0, {})]})
 async def looks(screen: Screen, screens: SnapshotAssertion) -> None:
     """Compare the screen when it has come to rest."""
     before, since = "", time.monotonic()
-    while time.monotonic() - since < 0.4:
+    while time.monotonic() - since < 0.25:
         await screen.pilot.pause(0.05)
         if screen.text != before:
             before, since = screen.text, time.monotonic()
