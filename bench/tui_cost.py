@@ -7,6 +7,7 @@ four minutes. `--output FILE` writes the table as Markdown.
 
 import argparse
 import fcntl
+import importlib.util
 import os
 import pty
 import select
@@ -168,21 +169,32 @@ def start(times: int, home: Home) -> Iterator[Row]:
 
 
 def idle(times: int, home: Home) -> Iterator[Row]:
-    """Nobody types, nothing trains."""
-    shares, rates, sizes, alone = [], [], [], []
+    """Nobody types, nothing trains; one card, which is invented, as nvitop's is."""
+    ours, theirs, sizes, alone = [], [], [], []
+    has_nvitop = importlib.util.find_spec("nvitop") is not None
+    card = [sys.executable, str(Path(__file__).with_name("one_card.py"))]
     for _ in range(times):
         with running(empty()) as terminal:
             terminal.settle()
             alone.append(terminal.megabytes())
-        with running(app(home)) as terminal:
+        with running([*card, "app", *app(home)[3:]]) as terminal:
             terminal.settle()
-            share, rate = terminal.at_work()
-            shares.append(share)
-            rates.append(rate)
+            ours.append(terminal.at_work())
             sizes.append(terminal.megabytes())
-    compared = "nvitop was not measured"
-    yield "idle, CPU", f"{100 * statistics.median(shares):.1f} % of a core", compared, "<= nvitop"
-    yield "idle, output", f"{statistics.median(rates):.0f} bytes/s", compared, "<= 1.5 x nvitop"
+        if has_nvitop:
+            with running([*card, "nvitop"]) as terminal:
+                terminal.settle(limit_s=4.0)
+                theirs.append(terminal.at_work())
+    share, rate = (statistics.median(values) for values in zip(*ours, strict=True))
+    compared = ["nvitop is not installed"] * 2
+    if theirs:
+        other = [statistics.median(values) for values in zip(*theirs, strict=True)]
+        compared = [
+            f"{share / other[0]:.2f} x nvitop's {100 * other[0]:.1f} %",
+            f"{rate / other[1]:.2f} x nvitop's {other[1]:.0f}",
+        ]
+    yield "idle, one card, CPU", f"{100 * share:.1f} % of a core", compared[0], "<= nvitop"
+    yield "idle, one card, output", f"{rate:.0f} bytes/s", compared[1], "<= 1.5 x nvitop"
     size, base = statistics.median(sizes), statistics.median(alone)
     yield "memory", f"{size:.0f} MB, empty app {base:.0f}", f"{size / base:.2f} x", "<= 2.5 x"
 
@@ -256,7 +268,8 @@ def training(home: Home) -> Iterator[None]:
 
 def measure(root: Path, times: int) -> Iterator[Row]:
     """All figures, each kind with a state folder of its own."""
-    queued, mixed = Home(root / "queued"), Home(root / "mixed")
+    queued, mixed, unused = (Home(root / name) for name in ("queued", "mixed", "unused"))
+    open_store(unused, create=True).close()
     run = NewRun(config=resolve("smoke"), name="in line", gpu="cpu")
     with open_store(queued, create=True) as store:
         store.add_runs([run] * 1_000)
@@ -264,7 +277,7 @@ def measure(root: Path, times: int) -> Iterator[Row]:
         store.add_runs([run])
         fill_history(store, 10_000)
     yield from start(times, queued)
-    yield from idle(times, Home(root / "none"))
+    yield from idle(times, unused)
     with training(mixed):
         yield from live(times, mixed)
         yield from keys(times, mixed)

@@ -119,13 +119,19 @@ class Framed(Screen[None]):
         Command("About", "about", "version and folders"),
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        # kept, because looking for them once a second would be most of what an idle app does
+        self._title, self._strip = Line("title"), Line("strip")
+        self._problem, self._said = Line("problem"), Line("said")
+
     def compose(self) -> ComposeResult:
         """Lay out the frame around the body."""
-        yield Line("title")
-        yield Line("strip")
-        yield Line("problem")
+        yield self._title
+        yield self._strip
+        yield self._problem
         yield from self.body()
-        yield Line("said")
+        yield self._said
         yield KeyLine()
 
     def body(self) -> Iterator[Widget]:
@@ -163,12 +169,12 @@ class Framed(Screen[None]):
         """Bring title, strip and sentences up to date."""
         width, height = self.app.size
         heading = signs.heading(pane, self.path, self.app.clock())
-        self.query_one("#title", Line).show(heading.content(width))
+        self._title.show(heading.content(width))
         strip = button(signs.strip_text(width, height), "screen.gpus")
-        self.query_one("#strip", Line).show(strip)
-        for name, text in (("problem", signs.problem()), ("said", signs.said())):
-            self.query_one(f"#{name}", Line).show(text)
-            self.query_one(f"#{name}").display = bool(text)
+        self._strip.show(strip)
+        for line, text in ((self._problem, signs.problem()), (self._said, signs.said())):
+            line.show(text)
+            line.display = bool(text)
         self.set_class(signs.is_closed, "-closed")
 
     def action_palette(self) -> None:

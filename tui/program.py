@@ -202,7 +202,7 @@ class CcaflApp(App[None]):
 
     def draw_frame(self, screen: Framed | None) -> None:
         """Bring title, strip and sentences of a screen up to date."""
-        if screen is not None and screen.is_mounted and screen.query("#title"):
+        if screen is not None and screen.is_mounted:
             if self.app_focus:
                 self.signs.problems.look_at(screen.interest().run)
             main = self.screen_stack[0]
