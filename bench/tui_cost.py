@@ -1,8 +1,8 @@
-"""What the app costs beside an empty app of its framework: `python bench/tui_cost.py`.
+"""What the app costs beside an empty app of its framework and nvitop: `python bench/tui_cost.py`.
 
 Programs run in terminals of their own, one after the other, as often as `--times` says; the table
-has medians, and ratios to what the same machine did with the empty app in the same minutes. About
-four minutes. `--output FILE` writes the table as Markdown.
+has medians, and ratios to what the empty app, or nvitop where it is installed, took in the same
+minutes. About four minutes. `--output FILE` writes the table as Markdown.
 """
 
 import argparse
@@ -50,6 +50,7 @@ class Empty(App):
 Empty().run()
 """
 ROOT = Path(__file__).parent.parent
+CARD = [sys.executable, str(Path(__file__).with_name("one_card.py"))]
 LARGE, SMALL = (120, 36), (80, 24)
 WINDOW_S = 6.0  # of what goes on while nobody types
 STEP_S = 0.2  # between two steps of the live run
@@ -141,7 +142,12 @@ def running(command: list[str], size: tuple[int, int] = LARGE) -> Iterator[Termi
 
 def app(home: Home) -> list[str]:
     """The app, looking only."""
-    return [sys.executable, "-m", "tui.app", "--read-only", "--home", str(home.root)]
+    return [sys.executable, "-m", "tui.app", *looking(home)]
+
+
+def looking(home: Home) -> list[str]:
+    """Its options."""
+    return ["--read-only", "--home", str(home.root)]
 
 
 def empty(program: str = EMPTY) -> list[str]:
@@ -168,39 +174,52 @@ def start(times: int, home: Home) -> Iterator[Row]:
         yield what, f"{middle * 1e3:.0f} ms", f"{middle / base:.2f} x", target
 
 
-def idle(times: int, home: Home) -> Iterator[Row]:
-    """Nobody types, nothing trains; one card, which is invented, as nvitop's is."""
-    ours, theirs, sizes, alone = [], [], [], []
-    has_nvitop = importlib.util.find_spec("nvitop") is not None
-    card = [sys.executable, str(Path(__file__).with_name("one_card.py"))]
+class Nvitop:
+    """What nvitop needs while nobody types, with one card, which is invented as the app's is."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[float, float]] = []
+
+    def measure(self) -> None:
+        """Run it once, if it is installed."""
+        if importlib.util.find_spec("nvitop") is not None:
+            with running([*CARD, "nvitop"]) as terminal:
+                terminal.settle(limit_s=4.0)
+                self._found.append(terminal.at_work())
+
+    def compare(self, share: float, rate: float) -> tuple[str, str]:
+        """Shares of a core and bytes per second, as multiples of its own."""
+        if not self._found:
+            return "nvitop is not installed", "nvitop is not installed"
+        own_share, own_rate = map(statistics.median, zip(*self._found, strict=True))
+        return (
+            f"{share / own_share:.2f} x nvitop's {100 * own_share:.2f} %",
+            f"{rate / own_rate:.2f} x nvitop's {own_rate:.0f}",
+        )
+
+
+def idle(times: int, home: Home, nvitop: Nvitop) -> Iterator[Row]:
+    """Nobody types, nothing trains; one card."""
+    ours, sizes, alone = [], [], []
     for _ in range(times):
         with running(empty()) as terminal:
             terminal.settle()
             alone.append(terminal.megabytes())
-        with running([*card, "app", *app(home)[3:]]) as terminal:
-            terminal.settle()
+        with running([*CARD, "app", *looking(home)]) as terminal:
+            terminal.settle(limit_s=6.0)
             ours.append(terminal.at_work())
             sizes.append(terminal.megabytes())
-        if has_nvitop:
-            with running([*card, "nvitop"]) as terminal:
-                terminal.settle(limit_s=4.0)
-                theirs.append(terminal.at_work())
+        nvitop.measure()
     share, rate = (statistics.median(values) for values in zip(*ours, strict=True))
-    compared = ["nvitop is not installed"] * 2
-    if theirs:
-        other = [statistics.median(values) for values in zip(*theirs, strict=True)]
-        compared = [
-            f"{share / other[0]:.2f} x nvitop's {100 * other[0]:.1f} %",
-            f"{rate / other[1]:.2f} x nvitop's {other[1]:.0f}",
-        ]
-    yield "idle, one card, CPU", f"{100 * share:.1f} % of a core", compared[0], "<= nvitop"
-    yield "idle, one card, output", f"{rate:.0f} bytes/s", compared[1], "<= 1.5 x nvitop"
+    of_share, of_rate = nvitop.compare(share, rate)
+    yield "idle, one card, CPU", f"{100 * share:.2f} % of a core", of_share, "<= nvitop"
+    yield "idle, one card, output", f"{rate:.0f} bytes/s", of_rate, "<= 1.5 x nvitop"
     size, base = statistics.median(sizes), statistics.median(alone)
     yield "memory", f"{size:.0f} MB, empty app {base:.0f}", f"{size / base:.2f} x", "<= 2.5 x"
 
 
-def live(times: int, home: Home) -> Iterator[Row]:
-    """A run trains and its losses are on the screen."""
+def live(times: int, home: Home, nvitop: Nvitop) -> Iterator[Row]:
+    """A run trains, with five losses a second, and they are on the screen."""
     for size, target in ((LARGE, "<= 16 kB/s"), (SMALL, "<= 8 kB/s")):
         shares, rates = [], []
         for _ in range(times):
@@ -212,8 +231,10 @@ def live(times: int, home: Home) -> Iterator[Row]:
                 shares.append(share)
                 rates.append(rate)
         what = f"one live run, losses, {size[0]}x{size[1]}"
-        yield f"{what}, CPU", f"{100 * statistics.median(shares):.1f} % of a core", "-", "-"
-        yield f"{what}, output", f"{statistics.median(rates) / 1e3:.1f} kB/s", "-", target
+        share, rate = statistics.median(shares), statistics.median(rates)
+        of_nvitop, _ = nvitop.compare(share, rate)
+        yield f"{what}, CPU", f"{100 * share:.1f} % of a core", of_nvitop, "<= 2 x"
+        yield f"{what}, output", f"{rate / 1e3:.1f} kB/s", "-", target
 
 
 def keys(times: int, home: Home) -> Iterator[Row]:
@@ -277,9 +298,10 @@ def measure(root: Path, times: int) -> Iterator[Row]:
         store.add_runs([run])
         fill_history(store, 10_000)
     yield from start(times, queued)
-    yield from idle(times, unused)
+    nvitop = Nvitop()
+    yield from idle(times, unused, nvitop)
     with training(mixed):
-        yield from live(times, mixed)
+        yield from live(times, mixed, nvitop)
         yield from keys(times, mixed)
 
 
@@ -321,15 +343,11 @@ def _is_painted(sent: bytes) -> bool:
 
 
 def _cpu_seconds(pid: int) -> float:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        if task.name != str(pid):
-            children += (task / "children").read_text().split()
-    ticks = 0
-    for one in (pid, *map(int, children)):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    """Processor time of a program and its helpers, all threads; clock ticks would be too coarse."""
+    tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    for child in [child for task in tasks for child in (task / "children").read_text().split()]:
+        tasks += Path(f"/proc/{child}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def _share(values: list[float], share: float) -> float:

@@ -43,12 +43,12 @@ def split_table(report: Report, dataset: Dataset) -> Table:
 
 
 def camera_table(report: Report, dataset: Dataset) -> Table:
-    """Training images and camera identities of each camera, and their sum."""
+    """Images and camera identities of each camera in the training split, and their sum."""
     found = cameras(report, dataset)
-    heads = ["Training camera", "Images", "Camera identities"]
+    heads = ["Camera", "Images", "Camera identities"]
     rows = [[str(row["camid"]), f"{row['images']:,}", f"{row['identities']:,}"] for row in found]
     sums = (sum(row[noun] for row in found) for noun in ("images", "identities"))
-    rows.append(["all", *(f"{number:,}" for number in sums)])
+    rows.append(["train", *(f"{number:,}" for number in sums)])
     if report.comparison and report.comparison.published.camera_identities:
         heads.append("published")
         total = report.comparison.published.camera_identities

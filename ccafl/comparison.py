@@ -1,6 +1,7 @@
 """Runs side by side: results with the distance to one of them, and the settings that differ."""
 
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,7 +20,7 @@ from ccafl.tables import as_text as table_text
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 UNFINISHED = "●"
 MOST_REFERENCES = 2
-NARROWEST_VALUE = 6
+NARROWEST_KEY, NARROWEST_VALUE = 20, 6
 MEASURED_FROM_BASE = ("mean_ap", "rank1")
 TITLES = {"last": "last evaluation", "best": "best on test"}
 _NAME = "run.name"  # differs in every run and heads its row
@@ -57,10 +58,11 @@ def differences(runs: Sequence[RunRow], *, all_of_them: bool = False) -> dict[st
 
 def references(store: Store, dataset: str) -> list[ReferenceRow]:
     """What CCAFL's authors published on a data set, and the best other method of its setting."""
-    found = store.references(dataset)
-    ours = [row for row in found if row.method == "CCAFL"]
-    others = [row for row in found if ours and row.setting == ours[0].setting and row not in ours]
-    return [*ours, *others][:MOST_REFERENCES]
+    ours = store.published().get(dataset)
+    if ours is None:
+        return []
+    others = [row for row in store.references(dataset) if row.setting == ours.setting]
+    return [ours, *(row for row in others if row != ours)][:MOST_REFERENCES]
 
 
 def problem(runs: Sequence[RunRow], which: Which) -> str:
@@ -74,20 +76,24 @@ def problem(runs: Sequence[RunRow], which: Which) -> str:
 
 
 def as_text(runs: Sequence[RunRow], views: Sequence[View], width: int | None = None) -> str:
-    """Results in each view, then settings; with a width the tables are made to fit it."""
+    """Results in each view, settings, sources; with a width they are made to fit it."""
     parts = [results_text(runs, view, width) for view in views]
-    return "\n".join([*parts, settings_text(runs, views[-1], width)])
+    parts += [settings_text(runs, views[-1], width), references_text(runs, views[-1], width)]
+    return "\n".join(filter(None, parts))
 
 
 def results_text(runs: Sequence[RunRow], view: View, width: int | None = None) -> str:
     """Title, table, and what its signs mean; groups of seeds instead of runs if asked for."""
     if view.by_seed:
         table = groups_listing(runs, LETTERS, view.which).table
-        legend = "mean ± standard deviation (n - 1) over runs that differ in nothing but the seed"
+        legend = "mean ± standard deviation (n - 1) over runs that differ only in the seed"
         return f"{TITLES[view.which]}\n{table_text(table, width)}{legend}\n"
     base = runs[view.base]
-    title = f"{TITLES[view.which]}   base {LETTERS[view.base]} run {base.id}"
     warning = problem(runs, view.which)
+    title = TITLES[view.which]
+    if not warning:
+        where = printable(base.dataset) or NONE
+        title += f"   base {LETTERS[view.base]} run {base.id}   {where}"
     table = results_table(runs, view)
     starred = [
         [f"*{cell}" if (line, column) in table.bold else cell for column, cell in enumerate(row)]
@@ -97,36 +103,59 @@ def results_text(runs: Sequence[RunRow], view: View, width: int | None = None) -
     signs += [f"{UNFINISHED} has not finished"] * any(run.state not in ENDED for run in runs)
     notes = [warning] * bool(warning) + ["   ".join(signs)] * bool(signs)
     text = table_text(replace(table, rows=starred), width)
-    return f"{title}   {printable(base.dataset) or NONE}\n{text}" + "".join(f"{n}\n" for n in notes)
+    return f"{title}\n{text}" + "".join(f"{note}\n" for note in notes)
 
 
 def settings_text(runs: Sequence[RunRow], view: View, width: int | None = None) -> str:
-    """Settings that differ, or all, a column per run; with a width values are cut to fit it."""
+    """Settings that differ, or all, a column per run; with a width they are cut to fit it."""
     table = settings_table(runs, all_of_them=view.all_settings)
     if not table.rows:
         return "settings: no difference\n"
     title = "all settings" if view.all_settings else "settings that differ"
     if width is not None:
-        keys = max(cell_len(row[0]) for row in table.rows)
+        least = len(runs) * (NARROWEST_VALUE + len(GAP))
+        keys = min(_keys_width(table), max(NARROWEST_KEY, width - least))
         room = max(NARROWEST_VALUE, (width - keys) // len(runs) - len(GAP))
-        rows = [[row[0], *(shorten(cell, room) for cell in row[1:])] for row in table.rows]
+        rows = [[shorten(key, keys), *_cut(cells, room)] for key, *cells in table.rows]
         table = replace(table, rows=rows)
     return f"{title}\n{table_text(table, width)}"
 
 
+def settings_width(runs: Sequence[RunRow], view: View) -> int:
+    """Cells that settings side by side take at least, with every key in full."""
+    table = settings_table(runs, all_of_them=view.all_settings)
+    return _keys_width(table) + len(runs) * (NARROWEST_VALUE + len(GAP))
+
+
+def references_text(runs: Sequence[RunRow], view: View, width: int | None = None) -> str:
+    """What the published results shown were measured with, and where we read them."""
+    if view.by_seed or problem(runs, view.which):
+        return ""
+    lines = []
+    for row in view.references:
+        found = (row.setting, row.backbone, row.image_size, row.venue, row.note, row.source)
+        text = printable(f"{row.method} published: {', '.join(filter(None, found))}")
+        lines += textwrap.wrap(text, width or len(text), subsequent_indent=GAP)
+    return "".join(f"{line}\n" for line in lines)
+
+
 def results_table(runs: Sequence[RunRow], view: View) -> Table:
-    """A row per run and per published result; the best of the runs is bold."""
-    heads = ["Name"]
-    for name, head in METRICS.items():
-        heads += [head, "Δ"] if name in MEASURED_FROM_BASE else [head]
+    """A row per run and per published result; the best of the runs is bold.
+
+    Runs that do not compare have no distances, and stand beside their data sets.
+    """
     rows, compares = _evaluations(runs, view.which), not problem(runs, view.which)
     base = rows[view.base] if compares else None
-    table = [
-        [f"{letter} {run.id} {printable(run.name)}", *_cells(row, base), _place(run, row)]
-        for letter, run, row in zip(LETTERS, runs, rows, strict=False)
-    ]
+    heads = ["Name"] if compares else ["Name", "Dataset"]
+    for name, head in METRICS.items():
+        heads += [head, "Δ"] if compares and name in MEASURED_FROM_BASE else [head]
+    table = []
+    for letter, run, row in zip(LETTERS, runs, rows, strict=False):
+        names = [f"{letter} {run.id} {printable(run.name)}"]
+        names += [] if compares else [printable(run.dataset) or NONE]
+        table.append([*names, *_cells(row, base, compares=compares), _place(run, row)])
     table += [
-        [f"{printable(row.method)} published", *_cells(row, base), NONE]
+        [f"{printable(row.method)} published", *_cells(row, base, compares=True), NONE]
         for row in (view.references if compares else ())
     ]
     bold = {
@@ -180,12 +209,14 @@ def _evaluations(runs: Sequence[RunRow], which: Which) -> list[EvaluationRow | N
     return [run.last if which == "last" else run.best for run in runs]
 
 
-def _cells(row: EvaluationRow | ReferenceRow | None, base: EvaluationRow | None) -> list[str]:
+def _cells(
+    row: EvaluationRow | ReferenceRow | None, base: EvaluationRow | None, *, compares: bool
+) -> list[str]:
     cells = []
     for name in METRICS:
         share = getattr(row, name, None)
         cells.append(percent(share))
-        if name in MEASURED_FROM_BASE:
+        if compares and name in MEASURED_FROM_BASE:
             cells.append(_distance(share, None if row is base else getattr(base, name, None)))
     return cells
 
@@ -202,5 +233,19 @@ def _place(run: RunRow, row: EvaluationRow | None) -> str:
     return place if run.state in ENDED else f"{place} {UNFINISHED}"
 
 
+def _cut(cells: Sequence[str], room: int) -> list[str]:
+    """Values in so many cells; those that begin alike, as paths do, lose their beginnings."""
+    cut = [shorten(cell, room) for cell in cells]
+    if len(set(cut)) == len(set(cells)):
+        return cut
+    return [shorten(cell[::-1], room)[::-1] for cell in cells]
+
+
+def _keys_width(table: Table) -> int:
+    return max((cell_len(row[0]) for row in table.rows), default=0)
+
+
 def _value(value: Any) -> str:
-    return NONE if value is None else printable(json.dumps(value, ensure_ascii=False))
+    if value is None:
+        return NONE
+    return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -49,12 +49,9 @@ class Estimate:
         return sum(stage.seconds for stage in self.stages[following:])
 
     def sentence(self) -> str:
-        """`prompt 41 m + inter about 11 h, as run 43 took with 24.1 GB of GPU memory`."""
+        """`prompt 41 m + inter about 11 h, as run 43 took`."""
         stages = " + ".join(f"{stage.stage} {_length(stage)}" for stage in self.stages)
-        text = f"{stages}, as run {self.source_run_id} took"
-        if self.gpu_memory is None:
-            return text
-        return f"{text} with {self.gpu_memory / (1 << 30):.1f} GB of GPU memory"
+        return f"{stages}, as run {self.source_run_id} took"
 
 
 def estimate(store: Store, config: RunConfig, dataset: str, gpu: str = "auto") -> Estimate | None:

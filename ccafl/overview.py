@@ -109,6 +109,11 @@ def flatten_stored(run: RunRow) -> dict[str, Any]:
     return _flatten(json.loads(run.config))
 
 
+def value_text(value: object) -> str:
+    """A setting's value as it is shown everywhere, as JSON."""
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
 def worst_pair(pairs: Sequence[CameraPairRow]) -> CameraPairRow | None:
     """The pair of cameras with the lowest mAP among those with a query."""
     return min(
@@ -156,15 +161,11 @@ def _settings(run: RunRow) -> str:
     if not found:
         return f"settings: those of preset {preset}\n"
     width = max(map(len, found))
-    lines = [
-        f"  {key:<{width}}  {_value(values['run'])}   ({preset}: {_value(values['preset'])})\n"
-        for key, values in found.items()
-    ]
+    lines = []
+    for key, values in found.items():
+        own, theirs = value_text(values["run"]), value_text(values["preset"])
+        lines.append(f"  {key:<{width}}  {own}   ({preset}: {theirs})\n")
     return f"settings that differ from preset {preset}\n" + "".join(lines)
-
-
-def _value(value: Any) -> str:
-    return printable(json.dumps(value, ensure_ascii=False))
 
 
 def _worst_pair(pairs: Sequence[CameraPairRow]) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import platformdirs
 
+from ccafl.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -168,9 +170,24 @@ class Home:
 
 
 def find_home(option: Path | None) -> Home:
-    """The state folder: `--home`, else `$CCAFL_HOME`, else the platform's user data folder."""
+    """The state folder: `--home`, else `$CCAFL_HOME`, else the platform's user data folder.
+
+    Raises:
+        ConfigError: it lies in the home of an unknown user.
+    """
     chosen = option or os.environ.get("CCAFL_HOME") or platformdirs.user_data_path("ccafl")
-    return Home(Path(chosen).expanduser().absolute())
+    try:
+        return Home(Path(chosen).expanduser().absolute())
+    except RuntimeError as error:
+        raise ConfigError(
+            f"The state folder {str(chosen)!r} names the home of an unknown user. Write its path "
+            "in full, in --home or $CCAFL_HOME."
+        ) from error
+
+
+def absolute(path: str | Path) -> Path:
+    """A path from the root on; `~` is the user's home, and stays where the user is unknown."""
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111  # pathlib's own raises
 
 
 @contextmanager

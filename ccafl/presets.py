@@ -173,17 +173,13 @@ def split_values(text: str) -> list[str]:
 
 
 def check_weights(config: RunConfig) -> None:
-    """Refuse weights a worker could not find; fetches OpenAI's when they are not in the cache.
+    """Refuse a file of weights that a worker could not find.
 
     Raises:
-        ConfigError: the file does not exist, or OpenAI's weights cannot be fetched.
+        ConfigError: there is no such file.
     """
     weights = config.model.weights
-    if weights == "openai":
-        from ccafl.hub import fetch_openai  # half a second that only this choice pays
-
-        fetch_openai(config.model.backbone)
-    elif weights not in ("random", "shipped") and not Path(weights).is_file():
+    if weights not in ("openai", "random", "shipped") and not Path(weights).is_file():
         raise ConfigError(
             f"model.weights is {weights!r}, and there is no such file. Give the path of a "
             ".safetensors or .pt file of CLIP weights."

@@ -24,6 +24,8 @@ def printable(text: str) -> str:
     An escape byte becomes `\x1b`, a mark that reverses the reading direction `\u202e`. Texts are
     stored as they are and escaped here, at the border to the screen.
     """
+    if text.isprintable():  # nearly always, and a log has thousands of lines
+        return text
     return "".join(
         character.encode("unicode_escape").decode() if _is_hidden(character) else character
         for character in text

@@ -36,6 +36,9 @@ _LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "Δ": r"$\Delta$",
+    "±": r"$\pm$",
+    "●": r"$\bullet$",
 }
 
 
@@ -183,6 +186,11 @@ def as_json(value: Any) -> str:
 def percent(share: float | None) -> str:
     """`57.9` for 0.579."""
     return NONE if share is None else f"{100 * share:.1f}"
+
+
+def loss_value(value: float) -> str:
+    """`0.4120` for 0.412: four digits, also zeros, so that a value that changes stays in place."""
+    return f"{value:#.4g}".rstrip(".")
 
 
 def best_rows(shares: Sequence[float | None]) -> set[int]:

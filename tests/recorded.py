@@ -1,6 +1,8 @@
 """Runs whose events are told by a test instead of a worker: the real database, no process."""
 
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,19 @@ from ccafl.events import Event, EventWriter
 from ccafl.paths import Home
 from ccafl.presets import resolve
 from ccafl.store import claims, open_store
-from ccafl.store.claims import ActiveRun, Ending, Granted
+from ccafl.store.claims import ActiveRun, Ending, Granted, Waits
 from ccafl.store.ingest import ingest
+from ccafl.store.rows import SupervisorRow
+from ccafl.supervisor import process
 
 STEPS = 234  # of the preset smoke: 8 x 18 of prompt, 3 x 10 of intra, 6 x 10 of inter
 
 
 class Recorded:
-    """Adds runs, starts them, and takes in what the test says that they did."""
+    """Adds runs, starts them at `now`, and takes in what the test says that they did."""
 
     def __init__(self, root: Path) -> None:
-        self.home = Home(root)
+        self.home, self.now = Home(root), 1e9
         self.store = open_store(self.home, create=True)
         self._active: dict[int, tuple[ActiveRun, EventWriter]] = {}
         self._offsets: dict[int, int] = {}
@@ -31,17 +35,50 @@ class Recorded:
         config = resolve(preset, settings=["data.root=/sets/demo-0", *settings])
         return self.store.add_run(config, preset=preset, **{"dataset": "demo-0"} | words)
 
-    def start(self, **words: Any) -> int:
-        """Add a run and start it; no other run may wait."""
+    def claim(self, **words: Any) -> int:
+        """Add a run and give it a device; no other run may wait."""
         run_id = self.add(**words)
         with self.store.writing() as connection:
-            run = claims.claim(connection, lambda asked, leases: Granted(f"toy-{run_id}"), 1e9)
-            assert run is not None
-            assert run.id == run_id
-            claims.record_process(connection, run_id, "host", "boot", 1, 1)
+            run = claims.claim(connection, lambda *_: Granted(f"toy-{run_id}"), self.now)
+        assert run is not None
+        assert run.id == run_id
         self._active[run_id] = (run, EventWriter(self.home.run(run_id).events(1)))
+        return run_id
+
+    def start(self, **words: Any) -> int:
+        """Add a run and start it; no other run may wait."""
+        run_id = self.claim(**words)
+        with self.store.writing() as connection:
+            claims.record_process(connection, run_id, "host", "boot", 1, 1)
         self.tell(run_id, start())
         return run_id
+
+    def wait(self, reasons: Mapping[int, str]) -> None:
+        """Tell runs why they do not start."""
+        with self.store.writing() as connection:
+            claims.claim(connection, lambda asked, _: Waits(reasons[asked.id]), self.now)
+
+    def stop(self, run_id: int) -> None:
+        """Ask a started run to stop, and let it begin to."""
+        self.store.cancel(run_id)
+        with self.store.writing() as connection:
+            claims.begin_cancel(connection, run_id)
+
+    def serve(self) -> None:
+        """Let this process be the one that serves the queue."""
+        own, now = process.identify(os.getpid()), time.time()
+        assert own is not None
+        row = SupervisorRow(
+            host="host",
+            boot_id=own.boot_id,
+            pid=own.pid,
+            pid_start=own.start,
+            version="0.1.0",
+            started=now,
+            beat=now,
+        )
+        with self.store.writing() as connection:
+            claims.register(connection, row)
 
     def tell(self, run_id: int, *told: Event) -> None:
         """Let a started run say something, and take it in."""
@@ -50,13 +87,21 @@ class Recorded:
             writer.write(event)
         self._offsets[run_id] = ingest(self.store, run_id, 1, self._offsets.get(run_id, 0))
 
-    def end(self, run_id: int, state: Any = "finished", reason: str | None = None) -> int:
-        """End a started run."""
+    def end(
+        self,
+        run_id: int,
+        state: Any = "finished",
+        reason: str | None = None,
+        *,
+        kind: Any = None,
+        after_s: float = 75.0,
+    ) -> int:
+        """End a started run; `kind` follows from the state if it is not given."""
         run, writer = self._active.pop(run_id)
         writer.close()
-        kind: Any = {"finished": "ok", "failed": "error"}.get(state, state)
+        kind = kind or {"finished": "ok", "failed": "error"}.get(state, state)
         with self.store.writing() as connection:
-            claims.finish(connection, run, Ending(state, kind, reason), 1e9 + 75)
+            claims.finish(connection, run, Ending(state, kind, reason), self.now + after_s)
         return run_id
 
     def finished(self, *told: Event, **words: Any) -> int:

@@ -244,7 +244,7 @@ def test_camera_identities_are_listed_by_camera(ccafl: Terminal, images: Path) -
     assert rows[rows.index(["train", "5", "2", "2"]) + 5 :][:3] == [
         ["1", "4", "2"],
         ["2", "1", "1"],
-        ["all", "5", "3"],
+        ["train", "5", "3"],
     ]
     assert ["No", "image", "was", "opened."] in rows
 
@@ -285,7 +285,7 @@ def test_published_numbers_stand_beside_those_found(
     out = ccafl("check", make_set(tmp_path / "mine"), "--fast").out
     assert out.startswith("Toy: ")
     assert "Split    Images  published  Persons  published" in out
-    assert ["all", "3", "3", "3"] in [line.split() for line in out.splitlines()]
+    assert ["train", "3", "3", "3"] in [line.split() for line in out.splitlines()]
 
 
 def test_json_holds_the_whole_report(ccafl: Terminal, images: Path) -> None:

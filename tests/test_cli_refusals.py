@@ -220,3 +220,13 @@ def test_what_is_refused_leaves_no_row_in_a_queue_that_exists(
         assert ccafl("run", "--preset", "smoke", "--data", drawn_set, *arguments).code == 2
     assert [run.id for run in past.store.runs()] == [first]
     assert [path.name for path in past.home.runs.iterdir()] == [str(first)]
+
+
+@pytest.mark.parametrize("command", ["queue", "history", "doctor"])
+def test_a_state_folder_of_an_unknown_user_is_refused(
+    ccafl: Terminal, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("CCAFL_HOME", "~nobody-of-that-name/runs")
+    answer = ccafl(command)
+    assert answer.code == 2
+    assert "names the home of an unknown user" in answer.err

@@ -145,9 +145,10 @@ def test_a_sweep_that_makes_no_sense_is_refused(given: list[str], words: str) ->
         variants([], given)
 
 
-def test_a_pattern_that_matches_nothing_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["nowhere", "~nobody-at-all"])
+def test_a_pattern_that_matches_nothing_is_refused(folder: str) -> None:
     with pytest.raises(ConfigError, match="No config file matches"):
-        variants([tmp_path / "*.toml"], [])
+        variants([Path(folder, "*.toml")], [])
 
 
 def test_labels_are_as_short_as_they_can_be() -> None:

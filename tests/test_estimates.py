@@ -10,7 +10,7 @@ from ccafl.presets import resolve
 
 __all__ = ["recorded"]
 
-AS_BEFORE = "as run 1 took with 1.0 GB of GPU memory"
+AS_BEFORE = "as run 1 took"
 
 
 def config(*settings: str) -> RunConfig:
@@ -35,6 +35,7 @@ def test_a_run_like_an_earlier_one_takes_as_long(recorded: Recorded) -> None:
     assert found.source_run_id == 1
     assert [stage.seconds for stage in found.stages] == [2400, 1800, 43200]
     assert found.seconds == 47400
+    assert found.gpu_memory == 1 << 30
     assert found.sentence() == f"prompt 40 m + intra 30 m + inter 12 h 0 m, {AS_BEFORE}"
 
 
@@ -89,4 +90,3 @@ def test_a_run_on_the_cpu_tells_nothing_of_gpu_memory(recorded: Recorded) -> Non
     found = estimate(recorded.store, config(), "demo-0", "cpu")
     assert found is not None
     assert found.gpu_memory is None
-    assert found.sentence().endswith("as run 1 took")

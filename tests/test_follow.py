@@ -99,7 +99,7 @@ def test_plain_lines_tell_each_stage_epoch_and_evaluation_once(recorded: Recorde
     assert written == [
         "Run 1 is running: its worker begins.",
         "stage prompt: 8 epochs",
-        "prompt epoch 1/8  total 2.5  i2t 1.5  t2i 1  640 img/s  lr 2.0e-03",
+        "prompt epoch 1/8  total 2.500  i2t 1.500  t2i 1.000  640 img/s  lr 2.0e-03",
         "stage intra: 3 epochs",
         "intra epoch 3/3    640 img/s  lr 2.0e-03",
         "intra epoch 3 evaluation  mAP 45.0  Rank-1 55.0  Rank-5 65.0  Rank-10 67.0  mINP 22.5"

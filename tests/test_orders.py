@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from recorded import Recorded, recorded
 
-from ccafl.errors import ConfigError
+from ccafl.errors import BusyError, ConfigError
 from ccafl.gpu import GpuAnswer
 from ccafl.orders import Order, Planner, change, offers, prepare, submit, variants
 from ccafl.paths import Home
@@ -33,7 +33,7 @@ def quiet(activity: str, done: int, total: int) -> None:
 def test_planning_fetches_no_weights_and_preparing_does(
     recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_network(name: str) -> Path:
+    def no_network(name: str, tell: object) -> Path:
         raise ConfigError(f"{name} cannot be fetched")
 
     monkeypatch.setattr("ccafl.hub.fetch_openai", no_network)
@@ -58,7 +58,6 @@ def test_a_planner_looks_at_folder_and_gpus_once(
     planner = Planner(recorded.home)
     for seed in range(2):
         planner.plan(order(drawn_set, f"run.seed={seed}", gpu="0"))
-    assert planner.gpus().error == "not now"
     assert asked == ["gpus"]
 
 
@@ -78,7 +77,8 @@ def test_a_queued_run_is_changed_to_what_was_made_ready(
     run_id = recorded.add(name="before")
     plans = Planner(recorded.home).plan(order(drawn_set, "run.seed=5", name="after"))
     ready = prepare(plans, recorded.home, quiet)
-    assert "is changed" in change(run_id, ready[0], recorded.home, hold=False)
+    seen = recorded.store.run(run_id)
+    assert "is changed" in change(seen, ready[0], recorded.home, hold=False)
     run = recorded.store.run(run_id)
     assert (run.name, run.dataset, '"seed":5' in run.config) == ("after", "small", True)
 
@@ -102,3 +102,25 @@ def test_a_run_of_another_version_offers_nothing(recorded: Recorded) -> None:
     with recorded.store.writing() as connection:
         connection.exec_driver_sql("UPDATE run SET config = '{\"old\": 1}'")
     assert offers(recorded.store.run(run_id), Home(recorded.home.root)) == []
+
+
+def test_more_runs_than_anybody_means_are_refused_at_once() -> None:
+    ten = ",".join(map(str, range(10)))
+    keys = ("run.seed", "train.p", "train.k", "eval.every")
+    assert len(variants((), [f"{key}={ten}" for key in keys[:3]])) == 1_000
+    with pytest.raises(ConfigError, match="make 10,000 runs, and at most 1,000 are queued at once"):
+        variants((), [f"{key}={ten}" for key in keys])
+
+
+def test_a_run_that_is_queued_is_not_said_to_be_refused(
+    recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([None, BusyError("The database is busy.")])
+
+    def ensure_supervisor(home: Home) -> None:
+        if (answer := next(answers)) is not None:
+            raise answer
+
+    monkeypatch.setattr("ccafl.supervisor.ensure_supervisor", ensure_supervisor)
+    ready = prepare(Planner(recorded.home).plan(order(drawn_set)), recorded.home, quiet)
+    assert submit(ready, recorded.home) == [1]

@@ -1,6 +1,7 @@
 """Editing a run that waits: row and folder change together, and never once it has started."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from recorded import Recorded, recorded
@@ -29,10 +30,15 @@ def changed(*settings: str, source: int | None = None, hold: bool = False) -> Ne
     )
 
 
+def edit(recorded: Recorded, run_id: int, run: NewRun) -> str:
+    """Change a run as it is now."""
+    return recorded.store.edit(recorded.store.run(run_id), run)
+
+
 def test_row_and_folder_change_together(recorded: Recorded) -> None:
     recorded.add()
     run_id = recorded.add(name="before", tags=("a",))
-    sentence = recorded.store.edit(run_id, changed("run.seed=7", hold=True))
+    sentence = edit(recorded, run_id, changed("run.seed=7", hold=True))
     run = recorded.store.run(run_id)
     assert (run.name, run.note, run.tags, run.dataset) == ("after", "why", ("b",), "other")
     assert (run.gpu, run.hold, run.place, run.state) == ("cpu", True, 2, "queued")
@@ -50,17 +56,47 @@ def test_a_run_that_has_started_is_not_changed(recorded: Recorded) -> None:
     before = recorded.store.run(run_id)
     text = recorded.home.run(run_id).config.read_text()
     with pytest.raises(StoreError, match=r"1 already started \(another window\)\. Nothing was"):
-        recorded.store.edit(run_id, changed())
+        edit(recorded, run_id, changed())
     assert recorded.store.run(run_id) == before
     assert recorded.home.run(run_id).config.read_text() == text
+
+
+@pytest.mark.parametrize("what", ["note", "tags", "hold", "edit"])
+def test_a_run_that_was_changed_since_it_was_seen_is_not_changed(
+    recorded: Recorded, what: str
+) -> None:
+    run_id = recorded.add(name="before")
+    seen = recorded.store.run(run_id)
+    if what == "note":
+        recorded.store.set_note(run_id, "meanwhile")
+    elif what == "tags":
+        recorded.store.add_tag(run_id, "meanwhile")
+    elif what == "hold":
+        recorded.store.hold(run_id)
+    else:
+        recorded.store.edit(seen, changed("run.seed=9"))
+    now = recorded.store.run(run_id)
+    with pytest.raises(StoreError, match="Run 1 was changed in another window meanwhile"):
+        recorded.store.edit(seen, changed())
+    assert recorded.store.run(run_id) == now
+
+
+def test_a_run_that_was_moved_since_it_was_seen_is_changed(recorded: Recorded) -> None:
+    run_id = recorded.add()
+    recorded.add()
+    seen = recorded.store.run(run_id)
+    recorded.store.down(run_id)
+    assert "Run 1 is changed" in recorded.store.edit(seen, changed())
+    assert recorded.store.run(run_id).place == 2
 
 
 def test_a_run_that_has_ended_or_is_unknown_is_not_changed(recorded: Recorded) -> None:
     run_id = recorded.finished()
     with pytest.raises(StoreError, match=r"Run 1 ended already \(finished\)\. Nothing was changed"):
-        recorded.store.edit(run_id, changed())
+        edit(recorded, run_id, changed())
+    seen = replace(recorded.store.run(run_id), id=9)
     with pytest.raises(StoreError, match="There is no run 9"):
-        recorded.store.edit(9, changed())
+        recorded.store.edit(seen, changed())
 
 
 def test_a_run_that_goes_on_from_a_checkpoint_keeps_its_settings(recorded: Recorded) -> None:
@@ -70,10 +106,10 @@ def test_a_run_that_goes_on_from_a_checkpoint_keeps_its_settings(recorded: Recor
         connection.exec_driver_sql("UPDATE run SET checkpoint = 200")
     recorded.store.resume(run_id)
     with pytest.raises(StoreError, match="checkpoint of step 200"):
-        recorded.store.edit(run_id, changed())
+        edit(recorded, run_id, changed())
     recorded.store.cancel(run_id)
     recorded.store.retry(run_id)
-    recorded.store.edit(run_id, changed())
+    edit(recorded, run_id, changed())
     assert recorded.store.run(run_id).name == "after"
 
 
@@ -83,10 +119,10 @@ def test_runs_never_wait_for_each_other(recorded: Recorded) -> None:
     last = recorded.add(source=middle)
     for source in (first, last):
         with pytest.raises(StoreError, match=f"cannot start from run {source}"):
-            recorded.store.edit(first, changed(source=source))
+            edit(recorded, first, changed(source=source))
     with pytest.raises(StoreError, match="There is no run 99"):
-        recorded.store.edit(first, changed(source=99))
-    recorded.store.edit(last, changed(source=first))
+        edit(recorded, first, changed(source=99))
+    edit(recorded, last, changed(source=first))
     assert recorded.store.run(last).source == first
 
 
@@ -94,3 +130,20 @@ def test_runs_are_added_held(recorded: Recorded) -> None:
     free = recorded.add()
     held = recorded.store.add_runs([changed(hold=True), changed(hold=True)])
     assert [recorded.store.run(run_id).hold for run_id in (free, *held)] == [False, True, True]
+
+
+def test_runs_are_added_before_those_that_wait(recorded: Recorded) -> None:
+    waiting = [recorded.add() for _ in range(2)]
+    recorded.store.top(waiting[1])
+    added = recorded.store.add_runs([changed(), changed()], first=True)
+    queue = recorded.store.runs(["queued"])
+    assert [run.id for run in queue] == [*added, waiting[1], waiting[0]]
+    assert [run.place for run in queue] == [1, 2, 3, 4]
+
+
+def test_the_queue_stays_as_it_is_when_runs_cannot_be_added_before_it(recorded: Recorded) -> None:
+    recorded.add()
+    before = recorded.store.runs()
+    with pytest.raises(StoreError, match="There is no run 99"):
+        recorded.store.add_runs([changed(), changed(source=99)], first=True)
+    assert recorded.store.runs() == before

@@ -167,6 +167,13 @@ def test_latex_escapes_its_own_characters(recorded: Recorded) -> None:
     assert r"\textbackslash{}" in text
 
 
+def test_latex_knows_no_sign_that_papers_lack() -> None:
+    text = as_latex(Table(("Name", "Δ"), [("A 1 ●", "56.5 ± 2.0")]))
+    assert text.isascii()
+    assert r"Name & $\Delta$" in text
+    assert r"56.5 $\pm$ 2.0" in text
+
+
 def test_a_paper_gets_all_metrics_of_one_evaluation(recorded: Recorded) -> None:
     recorded.finished(*FOUR, name="both")
     runs = recorded.store.history()

@@ -104,6 +104,15 @@ async def test_what_cannot_be_done_is_not_offered(recorded: Recorded) -> None:
         await screen.misses("Retry run", "Delete run", "change the run while it waits")
 
 
+async def test_tags_and_duplicates_are_of_one_run(recorded: Recorded) -> None:
+    for name in ("one", "two", "three"):
+        recorded.add(name=name)
+    async with opened(recorded.home) as screen:
+        await screen.sees("three")
+        await screen.press("space", "space", "t", "d", "x")  # the highlight is on the third one
+        await screen.sees("Cancel 2 runs (1, 2)?")  # the first dialog that opens
+
+
 @pytest.mark.parametrize("key", ["p", "T"])
 async def test_places_and_holds_that_come_too_late_say_so(
     recorded: Recorded, monkeypatch: pytest.MonkeyPatch, key: str

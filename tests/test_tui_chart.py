@@ -1,6 +1,7 @@
 """The numbers behind the chart of losses, and what the chart says of them."""
 
 import math
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from textual.events import MouseScrollDown, MouseScrollUp
 from tui_screen import opened, serving
 
 from ccafl.presets import resolve
-from ccafl.store import LossRow
+from ccafl.store import LossRow, Store
 from tui import loss_text
 from tui.chart import Chart, LogAxis
 from tui.curves import logarithms, positions, segments, smooth, thin, values
+from tui.following import Followed
 from tui.series import Axis, Series, StageSeries
 
 __all__ = ["recorded", "serving"]
@@ -84,8 +86,10 @@ def test_losses_that_are_not_finite_are_gaps_and_remembered() -> None:
 
 def test_a_run_that_goes_back_to_a_checkpoint_forgets_what_came_after() -> None:
     series = Series()
-    series.take([row(step, 1, 1.0) for step in range(1, 11)], run_step=10)
-    series.take([], run_step=5)
+    series.take([row(step, 1, 1.0) for step in range(1, 11)])
+    series.follow(10)
+    assert series.last_step == 10
+    series.follow(5)
     assert series.last_step == 0
     assert series.copy() == {}
 
@@ -114,6 +118,26 @@ async def test_a_loss_that_is_not_finite_is_marked_and_warned_of(recorded: Recor
         assert above_axis.split("┃")[1].rstrip().endswith("x")
 
 
+async def test_a_run_that_breaks_at_once_is_warned_of(recorded: Recorded) -> None:
+    recorded.tell(recorded.start(), loss("intra", 1, 1, intra=math.nan))
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("warning: 1 not finite, x on the axis")
+
+
+@pytest.mark.parametrize("width", [80, 60])
+async def test_labels_of_the_axis_never_touch(recorded: Recorded, width: int) -> None:
+    run_id = recorded.start()
+    recorded.tell(run_id, *(loss("intra", 1, n, intra=3.0e9 / n) for n in range(1, 11)))
+    async with opened(recorded.home, size=(width, 24)) as screen:
+        await screen.press("2")
+        text = await screen.sees("A intra", "2.5e+09 ┫", "┛")
+        below = text[text.rindex("┛") :].splitlines()[1]
+        labels = [float(label) for label in below.split()]
+        assert labels == sorted(labels)
+        assert labels[-1] == 1.0
+
+
 async def test_the_palette_chooses_the_axis_and_the_wheel_zooms(recorded: Recorded) -> None:
     run_id = recorded.start()
     recorded.tell(run_id, *(loss("intra", 1, n, intra=30 / n) for n in range(1, 31)))
@@ -133,3 +157,21 @@ async def test_the_palette_chooses_the_axis_and_the_wheel_zooms(recorded: Record
             await screen.sees(shown)
         chart.post_message(MouseScrollDown(chart, 9, 3, 0, 0, 0, False, False, False))
         await screen.sees("zoom 2x")
+
+
+def test_losses_that_arrive_while_a_run_is_read_take_none_away(recorded: Recorded) -> None:
+    run_id, read = recorded.start(), Store.losses
+    recorded.tell(run_id, loss("intra", 1, 1, intra=1.0))
+
+    def arrive(store: Store, number: int, *, after_step: int = 0) -> list[LossRow]:
+        recorded.tell(run_id, loss("intra", 1, after_step + 2, intra=1.0))
+        return read(store, number, after_step=after_step)
+
+    followed = Followed(recorded.store, run_id)
+    with patch.object(Store, "losses", arrive):
+        first, second = followed.read(1), followed.read(2)
+    assert first is not None
+    assert second is not None
+    before, after = first.series["intra"].steps, second.series["intra"].steps
+    assert len(after) > len(before) > 1
+    assert after[: len(before)] == before

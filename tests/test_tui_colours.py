@@ -12,15 +12,15 @@ import time
 from pathlib import Path
 
 import pytest
-from recorded import Recorded, recorded
+from recorded import Recorded, evaluation, recorded
 from textual.color import Color
 from textual.theme import Theme
-from tui_screen import LARGE, opened, serving
+from tui_screen import LARGE, Screen, opened, serving
 
 from tui.chart import CURVES, LIGHT_CURVES
 from tui.glyphs import ascii_text
 from tui.lists import GLYPHS
-from tui.remembered import recall
+from tui.remembered import Remembered, recall, remember
 from tui.themes import DARK, LIGHT, first_theme
 
 __all__ = ["recorded", "serving"]
@@ -77,6 +77,19 @@ def test_without_colours_no_colour_is_sent_and_the_row_is_reverse(waiting: Path)
     assert b"1" in found  # bold
 
 
+async def test_without_colours_curves_are_drawn(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    for value in (0.5, 0.6):
+        recorded.finished(evaluation("intra", 3, 174, 0.4), evaluation("inter", 6, 234, value))
+    async with opened(recorded.home) as screen:
+        await screen.press("3")
+        await screen.sees("2 of 2")
+        await screen.press("space", "space", "c")
+        await screen.sees("[mAP]", "┣")
+
+
 def test_an_empty_no_color_asks_for_nothing(waiting: Path) -> None:
     found = attributes(drawn(waiting, NO_COLOR="", COLORTERM="truecolor"))
     assert {b"38", b"48"} <= found
@@ -99,7 +112,8 @@ def test_a_terminal_of_few_colours_is_sent_few(
 
 def test_ascii_is_all_that_is_sent_where_it_is_wanted(waiting: Path) -> None:
     assert drawn(waiting, "--ascii", keys="3?q").isascii()
-    assert not drawn(waiting).isascii()
+    assert drawn(waiting, LC_ALL="C").isascii()
+    assert not drawn(waiting, LC_ALL="C.UTF-8").isascii()
 
 
 async def test_the_palette_switches_to_ascii_and_remembers_it(recorded: Recorded) -> None:
@@ -139,6 +153,39 @@ def test_curves_stand_out_from_their_ground(curves: tuple[str, ...], theme: Them
     assert min(contrast(curve, theme.background or "") for curve in curves) >= 4.5
 
 
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+async def test_all_that_is_drawn_can_be_read(recorded: Recorded, theme: Theme) -> None:
+    recorded.finished(evaluation("inter", 6, 234, 0.5), name="good one")
+    for state in ("failed", "lost", "cancelled"):
+        recorded.end(recorded.start(name=state), state, "no such file")
+    async with opened(recorded.home) as screen:
+        screen.app.theme = theme.name
+        await screen.press("3")
+        await screen.sees("4 of 4")
+        await screen.press("P")
+        await screen.sees("4 of 4", "queue paused", "/ filter")
+        await screen.press("space", "y")
+        await screen.sees("1 marked", "Copied 1 row", "was lost before its first step")
+        drawn = ratios(screen)
+        assert min(ratio for ratio, text in drawn if text != "filter") >= 4.5
+        assert min(ratio for ratio, _ in drawn) >= 3  # the word in the empty field is dim
+        await screen.press("question_mark", "slash")
+        await screen.sees("words")
+        assert min(ratio for ratio, _ in ratios(screen)) >= 3
+
+
+def ratios(screen: Screen) -> list[tuple[float, str]]:
+    """How well each piece of text on the screen is told from its ground; rules are none."""
+    found = []
+    for strip in screen.app.screen._compositor.render_strips(screen.app.size):
+        for text, style, _ in strip:
+            if style is not None and text.strip(" ─▁▂▃▄▅▆▇█"):
+                colours = (style.color, style.bgcolor)
+                one, other = (c.get_truecolor().hex for c in colours if c is not None)
+                found.append((contrast(one, other), text.strip()))
+    return found
+
+
 def contrast(one: str, other: str) -> float:
     """How well two colours are told apart, as WCAG counts it."""
 
@@ -159,6 +206,17 @@ def test_the_background_of_the_terminal_decides(said: str, name: str) -> None:
     found = first_theme({"COLORFGBG": said}, has_16_colours=False)
     assert found == (name or "ccafl-dark")
     assert first_theme({}, has_16_colours=True) == "ansi-dark"
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+async def test_the_first_picture_has_the_colours_of_its_theme(
+    recorded: Recorded, theme: Theme
+) -> None:
+    remember(recorded.home.viewer, Remembered(theme=theme.name))
+    async with opened(recorded.home) as screen:
+        assert theme.background is not None
+        _, ground = screen.app.screen.background_colors
+        assert ground == Color.parse(theme.background)
 
 
 async def test_a_theme_that_was_chosen_stays(recorded: Recorded) -> None:

@@ -4,6 +4,7 @@ import pytest
 from recorded import Recorded, epoch, evaluation, loss, recorded
 from tui_screen import LARGE, SMALL, Screen, opened, serving
 
+from ccafl.comparison import View, settings_text
 from tui.compared import read_curves
 
 __all__ = ["recorded", "serving"]
@@ -93,12 +94,62 @@ async def test_an_unfinished_run_is_marked_and_followed(past: Recorded) -> None:
         await screen.sees("*70.0", "6 ●", f"B {waiting}")
 
 
+async def test_a_run_that_is_deleted_ends_the_comparison(past: Recorded) -> None:
+    async with opened(past.home) as screen:
+        await compare(screen, 2, 3)
+        await screen.sees("base A run 2")
+        past.store.delete(1)
+        await screen.sees("There is no run 1.", "[3 History 2]")
+
+
 async def test_other_data_are_shown_without_a_distance(past: Recorded) -> None:
     async with opened(past.home) as screen:
         await compare(screen, 1, 2)
-        text = await screen.sees("on different data sets; their metrics do not compare", "90.0")
-        assert "*" not in text
-        assert "published" not in text
+        await screen.sees("on different data sets; their metrics do not compare", "90.0")
+        text = await screen.misses("*", "Δ", "m base", "published")
+        words = [line.split()[:5] for line in text.splitlines()]
+        assert "A 3 other Market-1501 90.0".split() in words
+        assert "B 2 seed 2 MSMT17".split() in words
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_six_runs_fit_with_all_settings(past: Recorded, size: tuple[int, int]) -> None:
+    for seed in range(3, 7):
+        past.finished(
+            evaluation("inter", 6, 234, 0.5), dataset="MSMT17", settings=(f"run.seed={seed}",)
+        )
+    async with opened(past.home, size=size) as screen:
+        await screen.press("3")
+        await screen.sees("7 of 7")
+        await screen.press("slash")
+        await screen.paste("dataset:msmt")
+        await screen.sees("6 of 7")
+        await screen.press("enter", *["space"] * 6, "c", "equals_sign")
+        if size == SMALL:  # too low for curves below the settings
+            await screen.sees("F 1 seed 1", "all settings", "run.stages")
+            await screen.misses("[mAP]")
+            await screen.press("z")
+            await screen.sees("[mAP]")
+            return
+        text = await screen.sees("all settings", "model.backbone", "[mAP]")
+        assert any(
+            line.startswith(" Setting") and "A 7" in line and "F 1" in line
+            for line in text.splitlines()
+        )
+
+
+async def test_curves_or_settings_fill_the_body_until_one_goes_back(past: Recorded) -> None:
+    async with opened(past.home) as screen:
+        await compare(screen, 2, 3)
+        await screen.sees("last evaluation", "run.seed", "[mAP]")
+        await screen.press("z")
+        await screen.misses("last evaluation", "run.seed")
+        await screen.press("z")
+        await screen.sees("CCAFL published: ICS, RN50, CLIP, 256x128, TCSVT 2025, best epoch on")
+        await screen.sees("CMT published: ICS, RN50, ImageNet, 384x128", "run.seed")
+        await screen.misses("[mAP]", "last evaluation")
+        await screen.press("escape")
+        await screen.sees("last evaluation", "run.seed", "[mAP]", "3 History > compare 2 runs")
 
 
 async def test_the_palette_groups_seeds_and_leaves_published_rows_out(past: Recorded) -> None:
@@ -131,6 +182,14 @@ def test_curves_count_the_epochs_of_intra_and_inter_together(past: Recorded) -> 
     assert curves["inter"] == [(4, 3.0)]  # three epochs of intra before; the mean of 2 and 4
     assert [place for place, _ in curves["mAP"]] == [6, 9]
     assert read_curves(past.store, past.store.run(4)) == {"mAP": [(0, 25.0), (3, 50.0)]}
+
+
+def test_values_that_begin_alike_are_told_apart_where_they_are_cut(recorded: Recorded) -> None:
+    for name in ("one", "two"):
+        recorded.finished(settings=(f"data.root=/data/of/the/laboratory/{name}",))
+    text = settings_text(recorded.store.history(), View(), 40)
+    assert "…boratory/two" in text
+    assert "…boratory/one" in text
 
 
 def letters(text: str) -> set[str]:

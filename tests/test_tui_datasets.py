@@ -57,11 +57,11 @@ async def test_cameras_stand_beside_the_splits_or_behind_tab(
         await screen.press("enter")
         text = await screen.sees("Split", "It can be used")
         if size == LARGE:
-            assert "Training camera" in text
+            assert "Camera identities" in text
             return
-        assert "Training camera" not in text
+        assert "Camera identities" not in text
         await screen.press("tab")
-        await screen.sees("Training camera", "Camera identities")
+        await screen.sees("Camera identities")
         await screen.misses("Split")
         await screen.press("tab")
         await screen.sees("Split")
@@ -91,6 +91,20 @@ async def test_a_folder_that_is_not_there_is_a_sentence(recorded: Recorded) -> N
         await screen.sees(
             "datasets > no1", "'/no1' is no folder", "Nothing is known of its cameras"
         )
+
+
+async def test_what_breaks_a_check_is_said(
+    recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(root: Path, **words: Any) -> None:
+        raise TypeError("no such layout")
+
+    monkeypatch.setattr("ccafl.datasets.check.check", check)
+    async with opened(recorded.home) as screen:
+        await screen.press("v")
+        await screen.paste(str(drawn_set))
+        await screen.press("enter")
+        await screen.sees("TypeError: no such layout", "The check broke off.   esc back")
 
 
 async def test_leaving_stops_the_check(

@@ -25,9 +25,11 @@ def past(recorded: Recorded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 async def test_all_that_matches_is_written_not_only_what_is_loaded(
     past: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.history_pane.FIRST_PAGE", 1)
+    monkeypatch.setattr("tui.history_pane.PAGE", 1)
     async with opened(past.home) as screen:
-        await screen.press("3", "w")
+        await screen.press("3")
+        await screen.sees("2 of 2")
+        await screen.press("w")
         await screen.sees("CSV", "LaTeX, with booktabs", "ccafl-history.csv")
         await screen.press("enter", "enter")
         await screen.sees("Wrote 2 rows to")
@@ -39,7 +41,9 @@ async def test_all_that_matches_is_written_not_only_what_is_loaded(
 
 async def test_the_form_names_the_file_and_a_filter_chooses(past: Recorded) -> None:
     async with opened(past.home) as screen:
-        await screen.press("3", "slash", *"sec", "enter", "w", "j", "down")
+        await screen.press("3")
+        await screen.sees("2 of 2")
+        await screen.press("slash", *"sec", "enter", "w", "j", "down")
         await screen.sees("ccafl-history.tex")
         await screen.press("down")
         await screen.sees("ccafl-history.json")
@@ -53,7 +57,9 @@ async def test_a_file_that_exists_is_replaced_only_after_y(past: Recorded) -> No
     file = Path("mine.md")
     file.write_text("mine")
     async with opened(past.home) as screen:
-        await screen.press("3", "w", "down", "enter")
+        await screen.press("3")
+        await screen.sees("2 of 2")
+        await screen.press("w", "down", "enter")
         await screen.sees("ccafl-history.md")
         await screen.press("ctrl+u")
         await screen.paste(str(file))
@@ -73,17 +79,29 @@ async def test_a_file_that_exists_is_replaced_only_after_y(past: Recorded) -> No
 
 async def test_a_folder_that_does_not_exist_is_a_sentence(past: Recorded) -> None:
     async with opened(past.home) as screen:
-        await screen.press("3", "w", "enter", "ctrl+u")
+        await screen.press("3")
+        await screen.sees("2 of 2")
+        await screen.press("w", "enter", "ctrl+u")
         await screen.paste("nowhere/x.csv")
         await screen.press("enter")
         await screen.sees("was not written: No such file or directory.")
+        await screen.press("w", "enter", "ctrl+u", "full_stop", "enter")
+        await screen.sees("it is a folder; add the name of a file.")
+        await screen.press("w", "enter", "ctrl+u")
+        await screen.paste("~nobody-at-all/x.csv")
+        await screen.press("enter")
+        await screen.until(
+            lambda: "/~nobody-at-all/x.csv was not" in screen.text.replace("\n ", ""), "it is said"
+        )
         await screen.press("w", "escape")
         await screen.misses("copy instead")
 
 
 async def test_y_in_the_dialog_and_in_the_list_copies(past: Recorded) -> None:
     async with opened(past.home) as screen:
-        await screen.press("3", "w", "down", "down", "y")
+        await screen.press("3")
+        await screen.sees("2 of 2")
+        await screen.press("w", "down", "down", "y")
         await screen.sees("Copied 2 rows as LaTeX (also in copy.txt of the state folder).")
         assert screen.app.clipboard.startswith(r"\begin{tabular}")
         await screen.press("y")
@@ -114,6 +132,20 @@ async def test_tmux_takes_the_text_and_what_is_long_is_kept_too(
     assert (tmp_path / "arguments").read_text() == "load-buffer -w -\n"
     assert (tmp_path / "taken").read_text() == "xy\n" + "z" * length
     assert (past.home.root / "copy.txt").exists() == kept
+
+
+async def test_what_breaks_an_export_is_said(
+    past: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise TypeError("not a listing")
+
+    monkeypatch.setattr("tui.history_pane.all_listed", broken)
+    async with opened(past.home) as screen:
+        await screen.press("3")
+        await screen.sees("2 of 2")
+        await screen.press("w", "y")
+        await screen.sees("TypeError: not a listing")
 
 
 async def test_a_tmux_that_fails_leaves_the_terminal_s_own_way(

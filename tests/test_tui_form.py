@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,11 +13,16 @@ from recorded import Recorded, epoch, recorded
 from tui_screen import LARGE, SMALL, Screen, opened, serving
 
 from ccafl.config import from_json
-from ccafl.gpu import Gpu, GpuAnswer
+from ccafl.errors import BusyError, ConfigError
+from ccafl.gpu import parse_line
 from ccafl.orders import Planner
+from ccafl.paths import Home
 from ccafl.store import RunRow
 from tui.draft import Draft, draft_of, restore
-from tui.form_check import check, explain
+from tui.form_check import Checked, check, explain
+from tui.form_memory import memory_text
+from tui.form_offers import find_offers
+from tui.messages import GpusRead
 
 __all__ = ["recorded", "serving"]
 
@@ -27,6 +33,14 @@ NASTY = "[red]x[/] \x1b]52;c;aGk=\x07 \u202e"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is typed is checked at once."""
     monkeypatch.setattr("tui.form.PAUSE_S", 0.02)
+
+
+def gpus(*used: int) -> str:
+    """GPUs of 80 GB as their helper tells them, with so many GB in use."""
+    nothing = dict.fromkeys(("uuid", "name", "utilisation", "temperature", "power", "processes"))
+    memory = [{"memory_total": 80 << 30, "memory_used": size << 30} for size in used]
+    told = [{"index": index, **nothing, **one} for index, one in enumerate(memory)]
+    return json.dumps({"gpus": told})
 
 
 def kept(screen: Screen, **fields: Any) -> None:
@@ -59,14 +73,24 @@ async def test_every_field_is_seen_without_scrolling(
         assert ("differs from preset demo" in text) == (size == LARGE)
 
 
+async def test_the_smallest_terminal_shows_every_field_that_has_focus(recorded: Recorded) -> None:
+    async with opened(recorded.home, size=(60, 16)) as screen:
+        await screen.press("a")
+        await screen.sees("Dataset", "Preset", "start", "1 run.", "[ Queue run ]")
+        await screen.press(*["tab"] * 15, *"last")
+        await screen.sees("note last", "1 run.", "[ Queue run ]")
+        await screen.press("tab", *"train.p=8")
+        await screen.sees("train.p=8", "1 run.", "[ Queue run ]")
+
+
 async def test_letters_and_digits_are_typed_into_fields(recorded: Recorded) -> None:
     async with opened(recorded.home) as screen:
         await screen.press("a")
         await screen.sees("1 run.")
         await screen.press("1", "q", "a", "question_mark", "v")
         await screen.sees("Root       1qa?v", "✗ see below", "is no folder")
-        await screen.press("enter", "x", "2", "tab", "P", "tab", "space")
-        await screen.sees("Name       x2", "tags P", "[ ] prompt 15")
+        await screen.press("enter", "x", "2", "tab", "P", "enter", "space", "enter", "7")
+        await screen.sees("Name       x2", "tags P", "[ ] prompt 7")
         assert not recorded.store.paused()
 
 
@@ -143,6 +167,21 @@ async def test_an_error_names_its_line_and_nothing_is_queued_while_it_stands(
         await screen.misses("✗ line 3")
 
 
+async def test_a_folder_that_was_put_right_is_looked_at_again(
+    recorded: Recorded, drawn_set: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(drawn_set, folder)
+    (folder / "query").rename(tmp_path / "query")
+    async with opened(recorded.home) as screen:
+        kept(screen, root=str(folder))
+        await screen.press("a")
+        await screen.sees("✗ see below", "Nothing can be queued yet.")
+        (tmp_path / "query").rename(folder / "query")
+        await screen.press("ctrl+o")
+        await screen.sees("Not queued.", "training images", "1 run.")
+
+
 async def test_names_of_settings_complete_and_say_what_they_mean(recorded: Recorded) -> None:
     async with opened(recorded.home, size=LARGE) as screen:
         await screen.press("a")
@@ -151,7 +190,7 @@ async def test_names_of_settings_complete_and_say_what_they_mean(recorded: Recor
         await screen.press(*"margin")
         await screen.sees("Overrides  inter.ical.margin")
         await screen.press(*["backspace"] * 6, *"inter", "full_stop", *"ical", "full_stop", "m")
-        await screen.sees("inter.ical.margin")
+        await screen.sees(" inter.ical.margin  ")  # the rest of the name behind the cursor
         await screen.press("right", "space")
         await screen.sees("inter.ical.margin: additive angle, radians")
         await screen.press("equals_sign", "0", "full_stop", "2", "5")
@@ -167,33 +206,78 @@ async def test_a_known_data_folder_fills_in_root_and_preset(
         await screen.sees("1 run.")
         await screen.pilot.click("#dataset")
         await screen.sees("small  /")
-        await screen.press("down", "down", "enter")
+        await screen.press("down", "enter")
         await screen.sees(f"Root       {drawn_set}"[:40], "Preset smoke", "Dataset    small")
         await screen.pilot.click("#root")
         await screen.press("end", "x")
         await screen.sees("another folder", "✗ see below")
+        await screen.press("backspace")
+        await screen.sees("Dataset    small", "✓")
+        await screen.pilot.click("#dataset")
+        await screen.press("home", "enter", *"other")
+        await screen.sees("another folder", "Root       other ")
 
 
 async def test_a_run_starts_from_stages_of_another_one(recorded: Recorded, drawn_set: Path) -> None:
     source = recorded.start(name="first", settings=(f"data.root={drawn_set}",))
+    recorded.add(name="elsewhere")
     async with opened(recorded.home) as screen:
         kept(screen, root=str(drawn_set))
         await screen.press("a")
         await screen.sees("1 run.")
         await screen.pilot.click("#start")
-        await screen.sees("run 1 first")
-        await screen.press("down", "down", "enter")
-        await screen.sees("start 1 names a run to take stages from", "Nothing can be queued yet.")
-        await screen.pilot.click("#prompt")
-        await screen.sees("[ ] prompt", "1 run.")
+        assert "elsewhere" not in await screen.sees("run 1 first: prompt and intra (running)")
+        await screen.press("down", "enter")
+        await screen.sees("[ ] prompt", "[ ] intra", "[x] inter", "1 run.")
+        await screen.pilot.click("#intra")
+        await screen.sees("[x] intra", "1 run.")
         await screen.press("ctrl+o")
-        await screen.sees("Run 2 is queued.")
-    assert only_run(recorded).source == source
+        await screen.sees("Run 3 is queued.")
+    run = recorded.store.run(3)
+    assert (run.source, from_json(run.config).run.stages) == (source, ("intra", "inter"))
+
+
+async def test_from_scratch_the_stages_are_trained_that_a_start_had_given(
+    recorded: Recorded, drawn_set: Path
+) -> None:
+    recorded.start(settings=(f"data.root={drawn_set}",))
+    async with opened(recorded.home) as screen:
+        kept(screen, root=str(drawn_set), stages=("intra", "inter"))
+        await screen.press("a")
+        await screen.sees("training images")
+        await screen.pilot.click("#start")
+        await screen.sees("run 1")
+        await screen.press("down", "enter")
+        await screen.sees("[ ] prompt", "[ ] intra", "1 run.")
+        await screen.pilot.click("#start")
+        await screen.press("home", "enter")
+        await screen.sees("[ ] prompt", "[x] intra", "begins with intra needs learned prompts")
+
+
+def test_runs_of_the_same_data_and_backbone_are_offered_as_a_start(
+    recorded: Recorded, drawn_set: Path
+) -> None:
+    larger = ("model.backbone=RN50-quickgelu", "model.weights=random")
+    recorded.add(settings=(f"data.root={drawn_set}",))
+    recorded.add(settings=(f"data.root={drawn_set}", *larger))
+    recorded.add(settings=(f"data.root={recorded.home.demo(0)}",))
+    edited = recorded.add(settings=(f"data.root={drawn_set}",))
+    starts = find_offers(recorded.home, edited).starts
+
+    def fitting(**fields: Any) -> list[int]:
+        return [start.run_id for start in starts if start.fits(Draft(**fields))]
+
+    assert fitting(root=f" {drawn_set}/") == [1]
+    assert fitting(root=str(drawn_set), backbone="RN50-quickgelu") == [2]
+    assert fitting() == [3]
+    assert fitting(root="~nobody-at-all/x") == []
 
 
 async def test_esc_keeps_what_was_typed_and_the_palette_clears_it(recorded: Recorded) -> None:
     async with opened(recorded.home) as screen:
-        await screen.press("a", *"some")
+        await screen.press("a", "x", "backspace", "escape", "a")
+        await screen.sees("drawn before it is queued")
+        await screen.press(*"some")
         await screen.sees("Root       some")
         await screen.press("escape")
         await screen.sees("[1 Queue 0]")
@@ -224,6 +308,94 @@ async def test_esc_stops_the_work_and_the_fields_stay(
     assert not recorded.store.runs()
 
 
+async def test_fields_cannot_be_changed_while_a_run_is_queued(
+    recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def prepare(plans: object, home: object, tell: Any) -> None:
+        tell("opening images", 1, 10)
+        go_on.wait()
+        raise ConfigError("No.")
+
+    monkeypatch.setattr("ccafl.orders.prepare", prepare)
+    async with opened(recorded.home) as screen:
+        kept(screen, root=str(drawn_set), name="mine")
+        await screen.press("a")
+        await screen.sees("1 run.")
+        await screen.press("tab", "end", "ctrl+o")
+        await screen.sees("opening images")
+        await screen.press("x")
+        go_on.set()
+        await screen.sees("No.", "[ Queue run ]")
+        await screen.press("y")
+        await screen.sees("Name       miney")
+
+
+async def test_what_was_found_of_another_text_is_not_shown(
+    recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def slow(draft: Draft, planner: Planner, home: Home) -> Checked:
+        if draft.name == "x":
+            at_work.set()
+            go_on.wait()
+        return Checked(draft, problem="" if not draft.name else f"{draft.name} is wrong.")
+
+    monkeypatch.setattr("tui.form.check", slow)
+    async with opened(recorded.home) as screen:
+        kept(screen, root=str(drawn_set))
+        await screen.press("a", "tab", "x")
+        await screen.until(at_work.is_set, "the check of x is at work")
+        await screen.press("y")
+        await screen.sees("xy is wrong.")
+        go_on.set()
+        await screen.press("ctrl+o")
+        await screen.sees("Not queued. xy is wrong.")
+        await screen.misses("✗ x is wrong.")
+
+
+async def test_typing_on_withdraws_ctrl_o(
+    recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def slow(draft: Draft, planner: Planner, home: Home) -> Checked:
+        go_on.wait()
+        return check(draft, planner, home)
+
+    monkeypatch.setattr("tui.form.check", slow)
+    async with opened(recorded.home) as screen:
+        kept(screen, root=str(drawn_set))
+        await screen.press("a", "tab", "ctrl+o")
+        await screen.sees("checking …", "esc back")
+        await screen.press("x")
+        await screen.sees("[ Queue run ]")
+        go_on.set()
+        await screen.sees("1 run.")
+    assert not recorded.store.runs()
+
+
+async def test_a_busy_database_is_tried_again(
+    recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([BusyError("runs.db is busy."), [7]])
+
+    def submit(*runs: object, **words: object) -> Any:
+        if isinstance(answer := next(answers), BusyError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("ccafl.orders.submit", submit)
+    async with opened(recorded.home) as screen:
+        kept(screen, root=str(drawn_set))
+        await screen.press("a")
+        await screen.sees("1 run.")
+        await screen.press("ctrl+o")
+        await screen.sees("Run 7 is queued.")
+
+
 async def test_a_full_disk_is_said_and_the_fields_stay(
     recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,12 +414,8 @@ async def test_a_full_disk_is_said_and_the_fields_stay(
 async def test_every_gpu_can_be_chosen(
     recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nothing = dict.fromkeys(
-        ("uuid", "name", "memory_used", "memory_total", "utilisation", "temperature", "power")
-    )
-    gpus = [Gpu(index=index, processes=None, **nothing) for index in (0, 1)]
-    monkeypatch.setattr("ccafl.orders.order.read_gpus", lambda: GpuAnswer(gpus=tuple(gpus)))
-    async with opened(recorded.home) as screen:
+    monkeypatch.setattr("ccafl.orders.order.read_gpus", lambda: parse_line(gpus(0, 0)))
+    async with opened(recorded.home, gpus=gpus(0, 0)) as screen:
         kept(screen, root=str(drawn_set))
         await screen.press("a")
         await screen.sees("( ) auto  ( ) 0  ( ) 1  (*) cpu", "1 run.")
@@ -256,6 +424,40 @@ async def test_every_gpu_can_be_chosen(
         await screen.press("ctrl+o")
         await screen.sees("Run 1 is queued.")
     assert only_run(recorded).gpu == "1"
+
+
+async def test_the_gpu_line_says_what_a_run_needs_and_which_gpu_has_it(
+    recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = parse_line(gpus(61, 1))
+    monkeypatch.setattr("ccafl.orders.order.read_gpus", lambda: answer)
+    told = [epoch("prompt", 1, 18), epoch("intra", 1, 154)]
+    recorded.finished(*told, epoch("inter", 1, 184, peak_memory=24 << 30), dataset="small")
+    async with opened(recorded.home, gpus=gpus(61, 1)) as screen:
+        kept(screen, root=str(drawn_set), gpu="auto")
+        await screen.press("a")
+        await screen.sees("(*) auto  ( ) 0  ( ) 1  ( ) cpu needs about 24 GB, GPU 1 has 79.0")
+        await screen.pilot.click("#gpu", offset=(len("(*) auto  "), 0))
+        await screen.sees("needs about 24 GB, GPU 0 has 19.0", "as run 1 took")
+        screen.app.post_message(GpusRead(parse_line(gpus(40, 1))))
+        await screen.sees("needs about 24 GB, GPU 0 has 40.0")
+        await screen.press("right", "right")
+        await screen.sees("(*) cpu")
+        await screen.misses("needs about")
+
+
+@pytest.mark.parametrize(
+    ("gib", "asked", "text"),
+    [
+        (24, "auto", "needs about 24 GB, none has it now"),
+        (0.3, "auto", "needs about 0.3 GB, GPU 1 has 10.0"),
+        (90, "auto", "needs about 90 GB, more than the 80.0 of any GPU"),
+        (90, "1", "needs about 90 GB, more than the 80.0 of GPU 1"),
+        (24, "7", "needs about 24 GB"),
+    ],
+)
+def test_needs_of_memory_in_words(gib: float, asked: str, text: str) -> None:
+    assert memory_text(int(gib * (1 << 30)), asked, parse_line(gpus(76, 70)).gpus) == text
 
 
 async def test_an_image_that_cannot_be_read_is_refused(
@@ -302,6 +504,18 @@ async def test_e_changes_a_run_that_waits(recorded: Recorded, drawn_set: Path) -
     assert from_json(only_run(recorded).config).run.name == "older"
 
 
+async def test_the_fields_of_a_run_that_is_changed_are_not_cleared(
+    recorded: Recorded, drawn_set: Path
+) -> None:
+    recorded.add(settings=(f"data.root={drawn_set}",), gpu="cpu")
+    async with opened(recorded.home) as screen:
+        await screen.sees("○ queued")
+        await screen.press("e")
+        await screen.sees("edit run 1")
+        await screen.press("ctrl+p", *"clear form")
+        await screen.sees("No matches found")
+
+
 async def test_a_change_that_comes_too_late_says_so(
     recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +534,25 @@ async def test_a_change_that_comes_too_late_says_so(
         await screen.press("1", "comma", "2", "ctrl+o")
         await screen.sees("This changes one run; name one seed")
     assert recorded.store.run(run_id).state == "queued"
+
+
+async def test_a_run_that_another_window_changed_stays_as_it_made_it(
+    recorded: Recorded, drawn_set: Path
+) -> None:
+    run_id = recorded.add(settings=(f"data.root={drawn_set}",), gpu="cpu")
+    async with opened(recorded.home) as screen:
+        await screen.sees("○ queued")
+        await screen.press("e")
+        await screen.sees("1 run.")
+        recorded.store.set_note(run_id, "of another window")
+        await screen.press("ctrl+o")
+        await screen.sees("Run 1 was changed in another window meanwhile. Nothing was changed;")
+        await screen.press("escape")
+        await screen.sees("[1 Queue 1]")
+        await screen.press("e")
+        await screen.sees("note of another window", "1 run.")
+        await screen.press("ctrl+o")
+        await screen.sees("Run 1 is changed")
 
 
 async def test_texts_from_outside_are_shown_literally(recorded: Recorded) -> None:
@@ -376,6 +609,8 @@ def test_a_backbone_that_the_preset_lacks_comes_with_its_weights(
         ({"stages": ()}, "Tick at least one"),
         ({"stages": ("prompt", "inter")}, "Stages 'prompt,inter': a run trains neighbours"),
         ({"seeds": "-1"}, "run.seed cannot be -1"),
+        ({"seeds": "1,no"}, "run.seed cannot be 'no'"),
+        ({"epochs": ("", "few", "")}, "intra.epochs cannot be 'few'"),
         ({"seeds": "1,1"}, "run.seed=1,1: a value stands there twice"),
         ({"overrides": "train.p = 8,9\ntrain.k = no"}, "line 2: train.k cannot be 'no'"),
         ({"overrides": "\nmargin"}, "line 2: write name = value"),
@@ -388,6 +623,7 @@ def test_errors_speak_of_fields(recorded: Recorded, fields: dict[str, Any], word
     found = check(draft, Planner(recorded.home), recorded.home)
     assert words in found.problem
     assert "--" not in found.problem
+    assert ": intra.epochs" not in found.problem
     assert found.count == 0
 
 

@@ -1,10 +1,8 @@
 """The frame around every pane: title, GPU strip, key line, and what else may stand there."""
 
-import errno
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from recorded import Recorded, recorded
@@ -12,9 +10,14 @@ from textual.events import AppBlur, AppFocus
 from tui_screen import LARGE, SMALL, opened, serving
 
 import ccafl
-from ccafl.store import database, open_store
+from tui.remembered import Remembered, remember
 
 __all__ = ["recorded", "serving"]
+
+GPU = (
+    '{"index": %d, "uuid": "", "name": "", "memory_used": 0, "memory_total": 1, "utilisation": 0,'
+    ' "temperature": 0, "power": 0, "power_limit": 0, "processes": []}'
+)
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
@@ -57,6 +60,43 @@ async def test_a_terminal_that_is_too_small_says_so_until_it_grows(recorded: Rec
         await screen.sees("waiting one", "Seed")
 
 
+async def test_what_cannot_be_seen_is_not_done_and_the_run_of_last_time_comes_later(
+    recorded: Recorded,
+) -> None:
+    run_id = recorded.finished(name="seen last time")
+    remember(recorded.home.viewer, Remembered(pane="history", run=run_id))
+    async with opened(recorded.home, size=(58, 14)) as screen:
+        await screen.sees("58x14 is too small")
+        await screen.press("question_mark", "a", "P", "escape")
+        await screen.pilot.resize_terminal(80, 24)
+        await screen.sees(f"> run {run_id}", "seen last time", "✓ finished")
+        await screen.press("escape")
+        await screen.sees("[3 History 1]")
+    assert not recorded.store.paused()
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("1", "[1 Queue 1]"), ("2", "[Losses]"), ("3", "No run has ended"), ("a", "1 run."),
+        ("v", "Type the data folder"), ("u", "GPU use"), ("question_mark", "here"),
+        ("x", "keep running"), ("enter", "> run 1"),
+    ],
+)  # fmt: skip
+async def test_every_screen_can_be_made_small_and_large_again(
+    recorded: Recorded, key: str, shown: str
+) -> None:
+    recorded.start(name="at work")
+    async with opened(recorded.home) as screen:
+        await screen.sees("at work")
+        await screen.press(key)
+        await screen.sees(shown)
+        before = await screen.rests()
+        for size in ((110, 30), (60, 16), (59, 16), (60, 15), (10, 3), (200, 60), (80, 24)):
+            await screen.pilot.resize_terminal(*size)
+        await screen.until(lambda: screen.text == before, "it looks as before")
+
+
 async def test_q_quits_and_says_what_goes_on(recorded: Recorded) -> None:
     recorded.start()
     async with opened(recorded.home) as screen:
@@ -82,6 +122,8 @@ async def test_the_keys_are_shown_filtered_and_left(tmp_path: Path) -> None:
         await screen.sees("more smoothing")
         await screen.misses("quit; training goes on")
         await screen.press("escape")
+        await screen.sees("quit; training goes on")
+        await screen.press("escape")
         await screen.sees("[1 Queue 0]")
 
 
@@ -98,14 +140,22 @@ async def test_help_has_the_keys_of_the_place_first_and_two_columns_where_there_
         assert any(line[50:].strip() and line[:50].strip() for line in lines[4:20])
 
 
-async def test_pane_names_and_keys_are_buttons(recorded: Recorded) -> None:
+async def test_pane_names_gpu_lines_and_keys_are_buttons(recorded: Recorded) -> None:
     recorded.add()
-    async with opened(recorded.home) as screen:
-        title = (await screen.sees("3 History 0", "? keys")).splitlines()[0]
+    two = f'{{"gpus": [{GPU % 0}, {GPU % 1}]}}'
+    async with opened(recorded.home, gpus=two) as screen:
+        title = (await screen.sees("3 History 0", "? keys", "GPU 1")).splitlines()[0]
         await screen.pilot.click("#title", offset=(title.index("3 History"), 0))
         last = (await screen.sees("[3 History 0]")).splitlines()[-1]
         await screen.pilot.click("#keys", offset=(last.index("? keys"), 0))
         await screen.sees("find what can be done", "esc back")
+        await screen.press("escape")
+        await screen.sees("[3 History 0]")
+        for line in (0, 1):
+            await screen.pilot.click("#strip", offset=(3, line))
+            await screen.sees("GPU use", "esc back")
+            await screen.press("escape")
+            await screen.sees("[3 History 0]")
 
 
 async def test_read_only_takes_away_the_keys_that_change_runs(
@@ -131,22 +181,6 @@ async def test_a_queue_that_nobody_serves_is_served_again(
         await screen.until(lambda: serving, "somebody asked for a supervisor")
 
 
-async def test_a_locked_database_is_a_sentence_and_the_keys_work(
-    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ccafl.store.database.BUSY_S", 0.05)
-    monkeypatch.setattr("tui.signs.BUSY_SHOWN_S", 0.1)
-    recorded.add(name="waiting one")
-    async with opened(recorded.home) as screen:
-        await screen.sees("waiting one")
-        monkeypatch.setattr("ccafl.store.Store.data_version", locked)
-        await screen.sees("database busy", "as of")
-        await screen.press("3")
-        await screen.sees("[3 History 0]")
-        monkeypatch.undo()
-        await screen.misses("database busy")
-
-
 async def test_without_the_focus_it_reads_slowly_and_is_back_at_once(
     recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,28 +194,17 @@ async def test_without_the_focus_it_reads_slowly_and_is_back_at_once(
         await screen.sees("meanwhile")
 
 
-async def test_a_full_disk_is_said_until_there_is_room(
+async def test_keys_that_a_field_takes_count_as_somebody_who_looks(
     recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.reader.REFRESH_S", 0.1)
-    monkeypatch.setattr("tui.problems.shutil.disk_usage", lambda _: SimpleNamespace(free=5 << 20))
-    recorded.add(name="waiting one")
     async with opened(recorded.home) as screen:
-        await screen.sees("Disk full", "0.0 GB free", "waiting one")
-        monkeypatch.undo()
-        recorded.add(name="other one")
-        await screen.sees("other one")
-        await screen.misses("Disk full")
-
-
-async def test_a_damaged_database_is_a_sentence_and_the_app_goes_on(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    (home / "runs.db").write_bytes(b"this is no database, whatever its name says" * 30)
-    async with opened(home) as screen:
-        await screen.sees("is damaged", "Nothing was changed")
-        await screen.press("2")
-        await screen.sees("[2 Live 0]", "is damaged")
+        await screen.press("3", "slash")
+        monkeypatch.setattr("tui.program.IDLE_S", 0.0)
+        await screen.until(lambda: screen.app._reader.is_slow, "it is slow")
+        monkeypatch.setattr("tui.program.IDLE_S", 600.0)
+        screen.app._key_at -= 600.0
+        await screen.press("x")
+        assert not screen.app._reader.is_slow
 
 
 def test_the_app_loads_no_torch_and_paints_before_it_loads_the_database() -> None:
@@ -216,41 +239,3 @@ def test_without_a_terminal_it_says_what_to_use_instead() -> None:
     )
     assert out.returncode == 1
     assert "ccafl queue" in out.stderr
-
-
-def locked(_store: object) -> int:
-    """A store that is always busy."""
-    from ccafl.errors import BusyError
-
-    raise BusyError("locked")
-
-
-async def test_an_outdated_database_is_brought_up_to_date(
-    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recorded.add(name="from before")
-    scripts = [*database.migrations(), "CREATE TABLE novelty (id INTEGER) STRICT;"]
-    monkeypatch.setattr("ccafl.store.database.migrations", lambda: scripts)
-    monkeypatch.setattr(
-        "ccafl.supervisor.ensure_supervisor", lambda home: open_store(home, create=True).close()
-    )
-    async with opened(recorded.home, read_only=True) as screen:
-        await screen.sees("has schema version 1, this ccafl writes 2")
-    async with opened(recorded.home) as screen:
-        await screen.sees("from before", "○")
-
-
-async def test_an_error_of_the_disk_is_said_and_the_next_action_is_done(
-    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(path: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
-    run = recorded.store.run(recorded.finished())
-    monkeypatch.setattr("ccafl.store.removal.flush", fail)
-    async with opened(recorded.home) as screen:
-        await screen.sees("3 History 1")
-        screen.app.act([run], lambda store, run_id: str(store.delete(run_id)))
-        await screen.sees("That failed: No space left on device")
-        screen.app.act([run], lambda store, run_id: store.set_note(run_id, "kept"))
-        await screen.until(lambda: recorded.store.run(run.id).note == "kept", "it is kept")

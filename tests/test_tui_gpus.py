@@ -44,6 +44,18 @@ def lines(*cards: dict[str, object], most: int = 2, width: int = 80) -> list[str
     return strip.lines((), most, width)
 
 
+async def test_a_silent_helper_makes_the_page_of_processes_say_so(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(recorded.home, gpus=answer(card(0, []))) as screen:
+        await screen.sees("84 %")
+        await screen.press("u")
+        await screen.sees("GPU use", "no process names")
+        monkeypatch.setattr("tui.program.SILENT_S", 0.0)
+        text = await screen.sees("no answer since 08:00:00")
+        assert text.count("no answer") == 2  # the strip, and the page
+
+
 async def test_gpus_are_shown_with_who_uses_them(recorded: Recorded) -> None:
     run_id = recorded.start()
     ours = recorded.store.run(run_id).pid
@@ -75,6 +87,8 @@ async def test_every_process_is_listed_with_its_owner(
         assert any(str(here) in line and "python" in line for line in text.splitlines())
         assert "no process names" in text  # memory is in use that nobody accounts for
         assert "this driver names no processes" in text
+        await screen.press("y")
+        await screen.sees("Copied GPU use")
         await screen.press("escape")
         await screen.sees("[1 Queue 1]")
 

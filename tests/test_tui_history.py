@@ -47,10 +47,51 @@ async def test_a_name_keeps_its_room_beside_all_columns(recorded: Recorded) -> N
 async def test_a_large_screen_shows_more_columns_and_the_highlighted_run(past: Recorded) -> None:
     async with opened(past.home, size=LARGE) as screen:
         await screen.press("3")
-        await screen.sees("Rank-5", "Rank-10", "Seed", "Tags", "Note", "✗ failed", "✓ finished")
+        await screen.sees("Rank-5", "Rank-10", "Seed", "Tags", "Note")
         await screen.press("j")
         text = await screen.sees("differs from preset smoke", "run.seed 7   preset 0", "inter 6")
         assert text.count("60.0") == 5  # the list; last and best, below it and beside the settings
+
+
+async def test_settings_are_shown_as_in_the_view_of_a_run(recorded: Recorded) -> None:
+    recorded.finished(name="another", settings=("inter.ical.enabled=false",))
+    async with opened(recorded.home, size=LARGE) as screen:
+        await screen.press("3")
+        await screen.sees("another", "inter.ical.enabled false   preset true")
+
+
+async def test_a_look_at_the_run_stands_beside_the_list_where_both_have_room(
+    past: Recorded,
+) -> None:
+    async with opened(past.home, size=(160, 40)) as screen:
+        await screen.press("3")
+        await screen.sees("3 of 3")
+        await screen.press("G")
+        text = await screen.sees("Note", "1 ✓ finished", "settings: those of preset smoke")
+        first = next(line for line in text.splitlines() if "broken one" in line)
+        assert first.endswith("│ mAP           55.0      55.0")
+        await screen.pilot.resize_terminal(200, 40)
+        text = await screen.sees("✗ failed", "✓ finished")
+        await screen.pilot.resize_terminal(120, 36)
+        await screen.until(
+            lambda: any(
+                line == " mAP           55.0      55.0" for line in screen.text.splitlines()
+            ),
+            "the results stand below the list",
+        )
+
+
+async def test_the_list_keeps_its_place_whatever_is_said_of_a_run(recorded: Recorded) -> None:
+    long = recorded.start(name="long story")
+    recorded.end(long, "failed", "one reason after the other, " * 20)
+    recorded.finished(name="short story", note="n" * 300)
+    async with opened(recorded.home, size=SMALL) as screen:
+        await screen.press("3")
+        text = await screen.sees("2 ✓ finished", "nnn…", "finished without an evaluation")
+        before = text.splitlines().index("─" * 80, 4)
+        await screen.press("j")
+        text = await screen.sees("1 ✗ failed", "one reason", "…   r resume, from the")
+        assert text.splitlines().index("─" * 80, 4) == before
 
 
 async def test_s_sorts_and_the_highlight_stays(past: Recorded) -> None:
@@ -124,7 +165,9 @@ async def test_words_choose_runs(past: Recorded) -> None:
 
 async def test_a_word_that_says_nothing_yet_leaves_the_list_as_it_is(past: Recorded) -> None:
     async with opened(past.home) as screen:
-        await screen.press("3", "slash")
+        await screen.press("3")
+        await screen.sees("3 of 3")
+        await screen.press("slash")
         await screen.paste("full")
         await screen.sees("1 of 3")
         await screen.paste(" map>")
@@ -139,7 +182,9 @@ async def test_a_word_that_says_nothing_yet_leaves_the_list_as_it_is(past: Recor
 
 async def test_filter_and_order_are_as_they_were_left(past: Recorded) -> None:
     async with opened(past.home) as screen:
-        await screen.press("3", "s", "S", "slash", *"text", "enter")
+        await screen.press("3")
+        await screen.sees("3 of 3")
+        await screen.press("s", "S", "slash", *"text", "enter")
         await screen.sees("1 of 3   sort mAP ^")
         await screen.press("q")
     async with opened(past.home) as screen:
@@ -190,11 +235,31 @@ async def test_marks_are_counted_and_too_few_are_not_compared(past: Recorded) ->
         await screen.misses("marked")
 
 
+async def test_runs_that_two_filters_find_are_compared(past: Recorded) -> None:
+    async with opened(past.home) as screen:
+        await screen.press("3", "slash", *"full")
+        await screen.sees("1 of 3")
+        await screen.press("enter", "space", "slash", "ctrl+u", *"text")
+        await screen.sees("1 marked   1 of 3", "without text")
+        await screen.press("enter", "space", "c")
+        await screen.sees("compare 2 runs", "A 1 without text", "B 2 full method")
+
+
+async def test_a_mark_goes_with_its_run(past: Recorded) -> None:
+    async with opened(past.home) as screen:
+        await screen.press("3")
+        await screen.sees("3 of 3", "✗ failed")
+        await screen.press("space")
+        await screen.sees("1 marked")
+        await screen.press("r")
+        await screen.sees("2 of 2")
+        await screen.misses("marked")
+
+
 async def test_more_rows_come_when_one_reaches_the_end(
     recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tui.history_pane.PAGE", 20)
-    monkeypatch.setattr("tui.history_pane.FIRST_PAGE", 20)
     for number in range(50):
         recorded.store.cancel(recorded.add(name=f"number {number}"))
     async with opened(recorded.home) as screen:

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from recorded import Recorded, recorded
 from tui_screen import Screen, opened, serving, training
 
+from tui.following import KEPT
 from tui.log_view import LogView
-from tui.text_log import KEPT, TextLog
+from tui.program import CcaflApp
+from tui.text_log import TextLog
 
 __all__ = ["recorded", "serving", "training"]
 
@@ -57,9 +60,9 @@ async def test_the_log_is_scrolled_and_followed(recorded: Recorded, training: in
         bottom = first(screen)
         for keys, line in (
             *(("g", "line 1"), ("j", "line 2"), ("end", bottom), ("home", "line 1")),
-            *(("down", "line 2"), ("up", "line 1"), ("G", bottom), ("k", "line 83")),
-            *(("g", "line 1"), ("pagedown", "line 18"), ("pageup", "line 1")),
-            *(("ctrl+d", "line 18"), ("ctrl+u", "line 1")),
+            *(("down", "line 2"), ("up", "line 1"), ("G", bottom), ("k", "line 82")),
+            *(("g", "line 1"), ("pagedown", "line 10"), ("pageup", "line 1")),
+            *(("ctrl+d", "line 10"), ("ctrl+u", "line 1")),
         ):
             await screen.press(keys)
             await screen.until(partial(is_first, line), f"{line} is first after {keys}")
@@ -67,8 +70,15 @@ async def test_the_log_is_scrolled_and_followed(recorded: Recorded, training: in
             file.write("line 101\n")
         await screen.until(partial(has_read, screen, "101 lines"), "it is read")
         assert first(screen) == "line 1"
+        await screen.press("u")
+        await screen.sees("GPU use")
+        with log.open("a") as file:
+            file.write("line 102\n")
+        await screen.press("escape")  # what is below is read anew, and stays where it was
+        await screen.until(partial(has_read, screen, "102 lines"), "it is read anew")
+        assert first(screen) == "line 1"
         await screen.press("f")
-        await screen.sees("line 101")
+        await screen.sees("line 101", "line 102")
 
 
 async def test_a_long_log_opens_at_its_end_and_gives_older_lines_on_scrolling_up(
@@ -101,7 +111,7 @@ async def test_words_are_found_in_the_whole_file(recorded: Recorded, training: i
             lines[number] = f"a Needle[{number}]"
         await open_log(screen, recorded, training, lines)
         await find(screen, "needle[")
-        await screen.sees("1 of 3", "a Needle[10]", "not following")
+        await screen.sees("1 of 3   12,000 lines", "a Needle[10]")
         for key, at, number in (("n", 2, 4000), ("n", 3, 11_000), ("n", 1, 10), ("N", 3, 11_000)):
             await screen.press(key)
             await screen.sees(f"{at} of 3", f"a Needle[{number}]")
@@ -110,6 +120,39 @@ async def test_words_are_found_in_the_whole_file(recorded: Recorded, training: i
         await screen.misses("of 3")
         await find(screen, "no such")
         await screen.sees("no match of no such")
+
+
+async def test_a_window_of_the_file_leaves_a_last_line_out_until_it_is_finished(
+    recorded: Recorded, training: int
+) -> None:
+    async with opened(recorded.home) as screen:
+        lines = [f"line {number}" for number in range(1, MANY + 1)]
+        path = await open_log(screen, recorded, training, lines)
+        with path.open("a") as file:
+            file.write("unfinished")
+        await screen.press("g")
+        await screen.until(lambda: first(screen) == "line 1", "the first line is on top")
+        await find(screen, f"line {MANY - 2}")
+        await screen.sees(f"line {MANY}")
+        assert "unfinished" not in screen.text
+        with path.open("a") as file:
+            file.write(" no more\nthe newest line\n")
+        await screen.sees("1 of 1   12,002 lines")
+        await screen.press("G")
+        await screen.sees(f"line {MANY}", "unfinished no more", "the newest line")
+
+
+async def test_a_search_that_fails_says_so(
+    recorded: Recorded, training: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, words: str) -> NoReturn:
+        raise MemoryError("too long")
+
+    monkeypatch.setattr("ccafl.follow.find_lines", fail)
+    async with opened(recorded.home) as screen:
+        await open_log(screen, recorded, training, ["one", "two"])
+        await find(screen, "one")
+        await screen.sees("MemoryError: too long")
 
 
 async def test_lines_are_shown_as_they_are_and_scrolled_sideways(
@@ -124,6 +167,27 @@ async def test_lines_are_shown_as_they_are_and_scrolled_sideways(
         await screen.misses("begin")
         await screen.press("h")
         await screen.sees("begin xxx")
+
+
+async def test_dragging_selects_and_both_keys_copy_just_that(
+    recorded: Recorded, training: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[tuple[str, str]] = []
+    monkeypatch.setattr(CcaflApp, "copy", lambda app, text, what: copied.append((text, what)))
+    async with opened(recorded.home) as screen:
+        await open_log(screen, recorded, training, ["one [red]", "two \u4e2d\u6587 wide", "three"])
+        await screen.sees("three")
+        await screen.press("ctrl+c")
+        await screen.sees("q quits; training goes on")
+        assert copied == []
+        await screen.pilot.mouse_down(offset=(5, TOP))
+        await screen.pilot.hover(offset=(6, TOP + 1))
+        await screen.pilot.hover(offset=(12, TOP + 1))
+        await screen.pilot.mouse_up(offset=(12, TOP + 1))
+        await screen.press("y", "ctrl+c")
+        assert copied == [("[red]\ntwo \u4e2d\u6587 wid", "2 lines of Log")] * 2
+        await screen.press("tab", "shift+tab", "y")
+        assert copied[-1] == ("one [red]\ntwo \u4e2d\u6587 wide\nthree", "3 lines of Log")
 
 
 async def test_many_lines_are_written_together(

@@ -2,7 +2,7 @@
 
 import pytest
 from recorded import Recorded, recorded
-from tui_screen import Screen, opened, serving
+from tui_screen import LARGE, Screen, opened, serving
 
 import ccafl
 
@@ -28,6 +28,19 @@ async def test_it_shows_every_entry_with_its_key(recorded: Recorded) -> None:
         assert "Screenshot" not in text
         await screen.press("escape")
         await screen.sees("? keys")
+
+
+async def test_what_the_key_line_shows_stands_before_keys_that_only_move(
+    recorded: Recorded,
+) -> None:
+    recorded.finished()
+    async with opened(recorded.home, size=LARGE) as screen:
+        await screen.press("3")
+        await screen.sees("1 of 1")
+        await screen.press("colon")
+        text = await screen.sees("filter the list", "Theme", "j ↓")
+        places = [text.index(word) for word in ("filter the list", "Theme", "j ↓")]
+        assert places == sorted(places)
 
 
 async def test_choosing_does_what_the_key_does(recorded: Recorded) -> None:

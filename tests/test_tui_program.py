@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -130,39 +130,24 @@ def test_a_run_is_queued_watched_and_found_again_with_its_result(
             os.kill(supervisor.pid, signal.SIGTERM)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["SIGTERM", "SIGHUP"]
-)
-def test_a_signal_ends_the_viewer_alone_and_restores_the_terminal(
-    recorded: Recorded, terminal: Terminal, number: signal.Signals, code: int
-) -> None:
+def test_a_killed_viewer_gives_the_terminal_back(recorded: Recorded, terminal: Terminal) -> None:
     run_id = recorded.start()
     terminal.start(recorded.home.root, "--read-only")
     terminal.sees("● running")
-    os.kill(terminal.program(), number)
-    text = terminal.sees(f"ended with {code}")
+    program = terminal.program()
+    wait_until(lambda: [command for command in helpers(program) if "guard.py" in command])
+    os.kill(program, signal.SIGKILL)
+    text = terminal.sees("ccafl-tui was killed")
     assert "Queue" not in text
+    flags = "#{alternate_on} #{mouse_any_flag} #{mouse_sgr_flag} #{cursor_flag} #{wrap_flag}"
+    assert terminal("display-message", "-p", flags).split() == list("00011")
     terminal.press("echo works", "Enter")
     terminal.sees("\nworks")
     assert recorded.store.run(run_id).state == "running"
 
 
-def test_a_closed_terminal_leaves_no_process_behind(recorded: Recorded, terminal: Terminal) -> None:
-    recorded.start()
-    terminal.start(recorded.home.root, "--read-only")
-    terminal.sees("● running")
-    program = terminal.program()
-    terminal("kill-server")
-    wait_until(has_ended(program))
-
-
-def has_ended(pid: int) -> Callable[[], bool]:
-    """Asks whether a process is gone."""
-
-    def look() -> bool:
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        except FileNotFoundError:
-            return True
-
-    return look
+def helpers(program: int) -> list[str]:
+    """Commands of the processes that it has started."""
+    tasks = Path(f"/proc/{program}/task").iterdir()
+    children = [child for task in tasks for child in (task / "children").read_text().split()]
+    return [Path(f"/proc/{child}/cmdline").read_text() for child in children]

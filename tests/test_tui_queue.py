@@ -3,16 +3,20 @@
 import json
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from recorded import Recorded, epoch, recorded
+from rich.text import Text
 from tui_screen import LARGE, NOON, SMALL, Screen, opened, serving, training
 
 from ccafl.store import ACTIVE
+from tui.queue_pane import listing
 from tui.starts import Times, when
 
 __all__ = ["recorded", "serving", "training"]
 
+FIRST_ROW = 4  # of the screen that shows a run
 NASTY = "[red]x[/] [0] \x1b]52;c;aGk=\x07 \u202e" + "long " * 2000
 
 
@@ -38,7 +42,9 @@ async def test_runs_stand_in_order_with_the_sentence_why_they_wait(
 async def test_a_row_says_stages_place_and_when_it_starts_or_ends(recorded: Recorded) -> None:
     run_id = recorded.start(name="at work")
     recorded.tell(run_id, epoch("inter", 1, 184, seconds=3600.0))
+    recorded.home.run(run_id).intra_end.mkdir()
     recorded.add(name="takes its intra", settings=('run.stages=["inter"]',), source=run_id)
+    recorded.add(name="from prompts", settings=('run.stages=["intra"]',), source=run_id)
     held = recorded.add(name="held one")
     recorded.store.hold(held)
     async with opened(recorded.home) as screen:
@@ -46,8 +52,11 @@ async def test_a_row_says_stages_place_and_when_it_starts_or_ends(recorded: Reco
         rows = [" ".join(line.split()) for line in text.splitlines()]
         assert "● 1 at work demo-0 prompt intra [inter] auto in 5 h 0 m" in rows
         assert "○ 1 2 takes its intra demo-0 inter (from run 1) auto next" in rows
-        assert "‖ 2 3 held one demo-0 prompt intra inter auto held" in rows
+        assert "○ 2 3 from prompts demo-0 intra (from run 1) auto after run 1" in rows
+        assert "‖ 4 held one demo-0 prompt intra inter auto held" in rows
         await screen.sees("tiny", "root /sets/demo-0")
+        recorded.end(run_id, "failed")
+        await screen.sees("needs run 1")
 
 
 def test_later_runs_start_when_the_device_they_asked_for_is_free(recorded: Recorded) -> None:
@@ -105,13 +114,32 @@ async def test_cancelling_asks_and_only_y_does_it(recorded: Recorded) -> None:
     assert recorded.store.run(run_id).state == "cancelled"
 
 
-async def test_a_second_cancel_says_that_it_kills(recorded: Recorded) -> None:
+async def test_a_second_cancel_says_that_it_kills_and_kills_no_run_among_others(
+    recorded: Recorded,
+) -> None:
     run_id = recorded.start()
     recorded.store.cancel(run_id)
+    waiting = recorded.add()
     async with opened(recorded.home) as screen:
-        await screen.sees("x cancel")
+        await screen.sees("x cancel", "○")
         await screen.press("x")
         await screen.sees("killed at once")
+        await screen.press("escape", "space", "space", "x")
+        await screen.sees(f"Cancel run {waiting}")
+        await screen.press("y")
+        await screen.sees(f"Run {waiting} is cancelled")
+    assert recorded.store.run(run_id).cancel_requested == 1
+
+
+async def test_w_writes_the_queue(recorded: Recorded) -> None:
+    recorded.add(name="in line", tags=("main", "ical"))
+    async with opened(recorded.home) as screen:
+        await screen.sees("in line")
+        await screen.press("w")
+        await screen.sees("Write queue as")
+    written = listing(recorded.store)
+    assert "waits: the queue" in written.text("markdown")
+    assert "ical main" in written.text("csv")
 
 
 async def test_p_holds_and_releases(recorded: Recorded) -> None:
@@ -147,12 +175,15 @@ async def test_keys_act_on_all_marked_runs(recorded: Recorded) -> None:
         await screen.sees("three")
         await screen.press("j", "space", "space", "T")
         await in_order(screen, recorded, [2, 3, 1])
+        for key, order in (("K", [2, 3, 1]), ("J", [1, 2, 3]), ("J", [1, 2, 3]), ("K", [2, 3, 1])):
+            await screen.press(key)
+            await in_order(screen, recorded, order)
         await screen.press("p")
         await screen.until(lambda: recorded.store.run(3).hold, "the marked run is held")
         assert recorded.store.run(2).hold
         assert not recorded.store.run(1).hold
         await screen.press("x")
-        await screen.sees("Cancel runs 2, 3?")
+        await screen.sees("Cancel 2 runs (2, 3)?")
         await screen.press("escape", "escape", "g", "x")
         await screen.sees("Cancel run 2 two?")  # esc took the marks away
 
@@ -183,6 +214,44 @@ async def test_keys_move_through_a_long_list(recorded: Recorded) -> None:
             await screen.misses("\n 1 number 1   differs")
             await screen.press(up)
             await screen.sees("\n 1 number 1   differs")
+
+
+async def test_the_highlighted_row_stays_in_view_when_it_moves_or_the_list_shrinks(
+    recorded: Recorded,
+) -> None:
+    for number in range(1, 41):
+        recorded.add(name=f"number {number}")
+    async with opened(recorded.home) as screen:
+        await screen.sees("number 1")
+        await screen.press("G", "K")
+        await screen.sees("Run 40 is number 39 of 40 in the queue.", "39   40 number 40")
+        await screen.press("p")
+        await screen.sees("Run 40 is held", "‖        40 number 40")
+        await screen.press("k", "k", "k", "k")
+        before = screen.text.splitlines()[FIRST_ROW]
+        await screen.press("K")
+        await screen.sees("Run 35 is number 34 of 40 in the queue.", "34   35 number 35")
+        assert screen.text.splitlines()[FIRST_ROW] == before  # the list did not jump
+
+
+async def test_a_look_at_a_long_queue_makes_only_the_cells_that_changed(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 41):
+        recorded.add(name=f"number {number}")
+    made: list[str] = []
+
+    def counted(text: str, **words: Any) -> Text:
+        made.append(text)
+        return Text(text, **words)
+
+    async with opened(recorded.home) as screen:
+        await screen.sees("number 1")
+        await screen.rests()
+        monkeypatch.setattr("tui.lists.Text", counted)
+        recorded.store.hold(2)
+        await screen.sees("‖")
+        assert made == [" ‖", "", "held"]
 
 
 async def test_an_action_that_comes_too_late_says_so(recorded: Recorded) -> None:

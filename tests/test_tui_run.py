@@ -4,13 +4,15 @@ from functools import partial
 
 import pytest
 from recorded import Recorded, epoch, evaluation, loss, recorded
-from tui_screen import LARGE, opened, serving, training
+from tui_screen import LARGE, SMALL, opened, serving, training
 
 from tui.losses_panel import LossesPanel
 from tui.messages import Trouble
 from tui.program import CcaflApp
 
 __all__ = ["recorded", "serving", "training"]
+
+VIEWS_ROW = 4  # the row of the screen that names the views of a run at work
 
 
 async def test_live_shows_stages_losses_evaluations_and_association(
@@ -58,8 +60,53 @@ async def test_a_run_that_ends_while_watched_stays_with_its_result(
         await screen.press("2")
         await screen.sees("● running")
         recorded.end(training)
-        await screen.sees("✓ finished", "last mAP 54.8 Rank-1 64.8", "Run 1 finished.")
+        await screen.sees("✓ finished", "last, best mAP 54.8 Rank-1 64.8", "Run 1 finished.")
         await screen.misses("● running")
+
+
+async def test_a_lost_run_says_why_where_it_goes_on_and_with_which_key(
+    recorded: Recorded, training: int
+) -> None:
+    recorded.end(training, "lost", "killed by SIGKILL from outside")
+    with recorded.store.writing() as connection:
+        connection.exec_driver_sql("UPDATE run SET checkpoint = 20")
+    for read_only in (False, True):
+        async with opened(recorded.home, read_only=read_only) as screen:
+            await screen.press("3")
+            await screen.sees("! ", "at work")
+            await screen.press("enter")
+            await screen.sees("1 at work  ! lost", "last, best mAP 54.8 Rank-1 64.8")
+            text = await screen.sees("Run 1 was lost in inter, epoch 2", "step 20.")
+            said = "killed by SIGKILL from outside. Checkpoint: inter epoch 1, step 20."
+            assert said in " ".join(text.split())
+            assert ("step 20. r resume" in text) != read_only
+
+
+async def test_a_long_name_leaves_room_for_the_state_and_the_result(recorded: Recorded) -> None:
+    recorded.finished(evaluation("inter", 1, 200, 0.5), name="long " * 50, tags=("t" * 100,))
+    for size in (SMALL, LARGE):
+        async with opened(recorded.home, size=size) as screen:
+            await screen.press("3")
+            await screen.sees("✓")
+            await screen.press("enter")
+            await screen.sees("…  ✓ finished", "last, best mAP 50.0 Rank-1 60.0")
+            await screen.press("escape", "q")
+
+
+async def test_a_run_of_another_version_concerns_no_other_run(recorded: Recorded) -> None:
+    for name in ("old one", "new one"):
+        recorded.add(name=name)
+    with recorded.store.writing() as connection:
+        old = "UPDATE run SET config = json_set(config, '$.train.gone', 1) WHERE id = 1"
+        connection.exec_driver_sql(old)
+    async with opened(recorded.home) as screen:
+        await screen.sees("differs from preset: train.gone 1")
+        await screen.press("enter")
+        await screen.sees("written by another version of ccafl", "`ccafl show 1`")
+        await screen.misses("[Config]", "Reading the run")
+        await screen.press("greater_than_sign")
+        await screen.sees("2 new one  ○ queued", "[Config]", "= all settings")
+        await screen.misses("another version")
 
 
 async def test_tab_changes_the_view(recorded: Recorded, training: int) -> None:
@@ -80,6 +127,9 @@ async def test_tab_changes_the_view(recorded: Recorded, training: int) -> None:
         await screen.sees("[Evaluations]")
         await screen.press("tab", "tab")
         await screen.sees("[Losses]", "all terms")
+        names = screen.text.splitlines()[VIEWS_ROW]
+        await screen.pilot.click(offset=(names.index("Config"), VIEWS_ROW))
+        await screen.sees("[Config]", "All settings are those of preset smoke", "= all settings")
 
 
 async def test_keys_of_the_chart(recorded: Recorded, training: int) -> None:
@@ -96,20 +146,27 @@ async def test_keys_of_the_chart(recorded: Recorded, training: int) -> None:
         ):  # fmt: skip
             await screen.press(keys)
             await screen.sees(shown)
-        await screen.press("0")
-        await screen.misses("zoom 2x")
+        for key in ("0", "escape"):
+            await screen.press(key)
+            await screen.misses("zoom 2x")
+            await screen.press("plus")
+            await screen.sees("zoom 2x")
 
 
 async def test_the_chart_looks_as_it_was_left(recorded: Recorded, training: int) -> None:
     async with opened(recorded.home) as screen:
         await screen.press("2")
         await screen.sees("smooth 0.6")
-        await screen.press("full_stop", "L")
-        await screen.sees("smooth 0.9 · log axis")
-        await screen.press("q")
+        await screen.press("full_stop", "L", "colon", *"axis:", "space", *"step")
+        await screen.sees("Chart x axis: step")
+        await screen.press("enter")
+        await screen.sees("smooth 0.9 · by step · log axis")
+        await screen.press("1", "enter")  # another place where losses are shown
+        await screen.sees("1 Queue > run 1", "smooth 0.9 · by step · log axis")
+        await screen.press("escape", "2", "q")
     async with opened(recorded.home) as screen:
         await screen.press("2")
-        await screen.sees("smooth 0.9 · log axis")
+        await screen.sees("smooth 0.9 · by step · log axis")
 
 
 async def test_letters_of_up_to_six_terms(recorded: Recorded) -> None:
@@ -199,27 +256,30 @@ async def test_a_silent_run_says_how_long(recorded: Recorded, training: int) -> 
         await screen.sees("● running, no progress for 11 m (last: epoch 2 it 5)")
 
 
-async def test_a_view_that_is_hidden_is_not_drawn_again_and_again(
+async def test_a_view_below_another_screen_is_not_drawn(
     recorded: Recorded, training: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[LossesPanel] = []
-    whole = LossesPanel._chart
+    whole = LossesPanel._draw_chart
 
-    def counted(panel: LossesPanel) -> object:
+    def counted(panel: LossesPanel, stage: str, names: dict[str, str]) -> None:
         drawn.append(panel)
-        return whole(panel)
+        whole(panel, stage, names)
 
-    monkeypatch.setattr(LossesPanel, "_chart", counted)
+    monkeypatch.setattr(LossesPanel, "_draw_chart", counted)
+    monkeypatch.setattr("tui.losses_panel.CHART_PERIOD_S", 0.0)
     async with opened(recorded.home) as screen:
-        await screen.sees("at work")
-        await screen.press("enter")
+        await screen.press("2")
         await screen.sees("all terms", "⠒")
-        await screen.press("escape", "3")
-        await screen.sees("[3 History")
-        before = len(drawn)
-        for _ in range(50):
-            await screen.pilot.pause(0.01)
-        assert len(drawn) - before < 10
+        below = screen.app.screen.query_one(LossesPanel)
+        await screen.press("colon", str(training), "enter")
+        await screen.sees(f"palette > run {training}", "all terms", "⠒")
+        before = drawn.count(below), len(drawn)
+        recorded.tell(training, *(loss("inter", 2, n, inter=1.0) for n in range(26, 31)))
+        await screen.sees("it 10/10")
+        await screen.rests()
+        assert drawn.count(below) == before[0]
+        assert len(drawn) > before[1]  # the one in front is
 
 
 async def test_b_measures_from_the_last_or_the_best_evaluation(recorded: Recorded) -> None:
@@ -266,9 +326,14 @@ async def test_y_and_the_palette_copy(
         assert copied[-2][0].startswith("mean of epoch 2")
         assert copied[-1] == ("first line of the log\nthe newest line", "2 lines of Log")
         folder = recorded.home.run(training)
+        await screen.press("colon")
+        await screen.paste("Copy checkpoint path")
+        await screen.sees("No matches found")  # nothing is saved yet
+        await screen.press("escape")
+        folder.checkpoints.mkdir()
         for typed, text in (
             ("Copy log path", str(folder.console)),
-            ("Copy checkpoint path", str(folder.best)),
+            ("Copy checkpoint path", str(folder.checkpoints)),
             ("Copy ccafl command", "ccafl queue add --preset smoke --data /sets/demo-0"),
         ):
             await screen.press("colon")

@@ -3,6 +3,11 @@ empty cache and an address nobody answers, OpenAI's archive by a TorchScript arc
 model whose hash is declared known."""
 
 import hashlib
+import json
+import subprocess
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,7 @@ from torch import Tensor, nn
 
 from ccafl import hub, weights
 from ccafl.errors import CheckpointError, ConfigError
+from ccafl.hub import cached_openai, fetch_openai
 from ccafl.model import build_clip
 from ccafl.presets import check_weights, resolve
 
@@ -180,16 +186,87 @@ def test_a_file_that_does_not_exist_is_refused_before_the_queue() -> None:
         check_weights(config)
 
 
-def test_without_network_openais_weights_fail_at_once_and_say_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def empty_cache(*_: object, **__: object) -> str:
-        raise LocalEntryNotFoundError("not in the cache")
+class SlowHub(BaseHTTPRequestHandler):
+    """A hub that sends half of a file and then nothing more."""
 
-    monkeypatch.setattr(hub, "hf_hub_download", empty_cache)
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody answers here
-    with pytest.raises(ConfigError, match=r"cannot be fetched.*model\.weights=FILE"):
-        check_weights(resolve("market1501"))
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        if self.path.endswith(".safetensors"):
+            self.send_header("ETag", '"1"')
+            self.send_header("X-Repo-Commit", "c")
+            self.send_header("Content-Length", "40000000")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        if self.path.endswith(".safetensors"):
+            with suppress(OSError):
+                self.wfile.write(bytes(20_000_000))
+                self.rfile.read()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the hub that holds nothing, and an address nobody answers."""
+    cache = tmp_path / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    return cache
+
+
+def quiet(activity: str, done: int, total: int) -> None:
+    pass
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_without_network_openais_weights_fail_at_once_and_say_what_to_do() -> None:
+    with pytest.raises(ConfigError, match=r"cannot be fetched: .*refused.*model\.weights=FILE"):
+        fetch_openai("RN50-quickgelu", quiet)
+
+
+def test_a_download_that_is_stopped_in_its_middle_leaves_nothing(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(activity: str, done: int, total: int) -> None:
+        if done and total == 40:
+            raise KeyboardInterrupt
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowHub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(KeyboardInterrupt):
+            fetch_openai("RN50-quickgelu", stop)
+        server.shutdown()
+    assert not [path for path in empty_cache.rglob("blobs/*") if path.is_file()]
+    with pytest.raises(CheckpointError, match="are not in the Hugging Face cache"):
+        cached_openai("RN50-quickgelu")
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_news_that_come_together_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    news = "".join(json.dumps({"done": done, "total": 3}) + "\n" for done in (10**6, 2 * 10**6))
+
+    class Child(subprocess.Popen[bytes]):
+        """A download that brings two pieces, and then nothing."""
+
+        def __init__(self, command: object, **words: Any) -> None:
+            super().__init__(["sh", "-c", 'printf %s "$0"; exec sleep 60', news], **words)
+
+    told: list[int] = []
+
+    def listen(activity: str, done: int, total: int) -> None:
+        told.append(done)
+        if done == 2 or len(told) == 20:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_openai("RN50-quickgelu", listen)
+    assert told[-1] == 2
 
 
 def test_openais_weights_are_taken_from_the_cache(
@@ -202,7 +279,7 @@ def test_openais_weights_are_taken_from_the_cache(
         return str(tmp_path / repository.replace("/", "-") / name)
 
     monkeypatch.setattr(hub, "hf_hub_download", cache)
-    check_weights(resolve("market1501"))
+    fetch_openai("RN50-quickgelu", quiet)
     assert asked == [True]
 
 

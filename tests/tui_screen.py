@@ -1,12 +1,14 @@
 """The app on a screen that is not there: keys in, text out."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from recorded import Recorded, epoch, evaluation, loss
+from textual._context import visible_screen_stack
 from textual.events import Paste
 from textual.pilot import Pilot
 
@@ -17,6 +19,8 @@ NO_GPU = '{"error": "NVML Shared Library Not Found", "absent": true}'
 SMALL, LARGE = (80, 24), (120, 36)
 NOON = 1_800_000_000.0
 WAIT_S = 10.0
+POLL_S = 0.02
+REST_S = 0.15  # without a change, after which a screen is taken to be complete
 
 
 def gpu_helper(line: str = NO_GPU) -> tuple[str, ...]:
@@ -34,13 +38,15 @@ class Screen:
     def text(self) -> str:
         """The screen as lines of text."""
         width, height = self.app.size
+        visible_screen_stack.set(self.app._background_screens)  # what shows through dialogs
         lines = self.app.screen._compositor.render_strips(self.app.size)
         assert len(lines) <= height
         return "\n".join(strip.text[:width].rstrip() for strip in lines)
 
     async def press(self, *keys: str) -> None:
-        """Press keys, one after the other."""
-        await self.pilot.press(*keys)
+        """Press keys, each when the one before has done what it does."""
+        for key in keys:
+            await self.pilot.press(key)
 
     async def paste(self, text: str) -> None:
         """Paste text where one types."""
@@ -57,17 +63,30 @@ class Screen:
             lambda text: not any(word in text for word in words), f"shows none of {words}"
         )
 
+    async def rests(self) -> str:
+        """Wait until the screen changes no more; gives the screen."""
+        clock = asyncio.get_running_loop().time
+        text, since = self.text, clock()
+        while clock() - since < REST_S:
+            await asyncio.sleep(POLL_S)
+            if (now := self.text) != text:
+                text, since = now, clock()
+        return text
+
     async def until(self, look: Callable[[], object], what: str) -> None:
         """Wait until something is so."""
         await self._wait(lambda _: bool(look()), what)
 
     async def _wait(self, look: Callable[[str], bool], what: str) -> str:
         deadline = asyncio.get_running_loop().time() + WAIT_S
-        while not look(text := self.text):
+        while True:
+            if look(self.text):
+                await self.pilot.pause(0)  # what has begun to be shown is shown, such as a layout
+                if look(text := self.text):
+                    return text
             if asyncio.get_running_loop().time() > deadline:
-                raise AssertionError(f"never so: {what}. The screen:\n{text}")
-            await self.pilot.pause(0.02)
-        return text
+                raise AssertionError(f"never so: {what}. The screen:\n{self.text}")
+            await asyncio.sleep(POLL_S)
 
 
 @asynccontextmanager
@@ -83,7 +102,7 @@ async def opened(
     app = CcaflApp(place, read_only=read_only, clock=lambda: NOON, gpu_command=gpu_helper(gpus))
     async with app.run_test(size=size) as pilot:
         screen = Screen(app, pilot)
-        await screen.until(lambda: app.is_mounted, "it has started")
+        await screen.misses("Reading the database")
         yield screen
 
 
@@ -92,6 +111,11 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """State folders that the app wanted to be served; no test starts a supervisor by accident."""
     monkeypatch.setattr("tui.reader.PERIOD_S", 0.02)
     monkeypatch.setattr("tui.reader.LIST_PERIOD_S", 0.02)
+    # after each key the pilot sleeps in such pieces until one of them passes idly
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.005)
+    # else a third of the time goes into looking for garbage among the libraries, again and again
+    gc.collect()
+    gc.freeze()
     asked: list[object] = []
     monkeypatch.setattr("ccafl.supervisor.ensure_supervisor", asked.append)
     return asked

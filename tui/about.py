@@ -16,21 +16,18 @@ from ccafl.sentences import printable
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-    from ccafl.paths import Home
+    from tui.program import CcaflApp
 
 
 class About(ModalScreen[None]):
     """One dialog; any of its keys closes it."""
 
+    app: CcaflApp
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter", "dismiss", "close")]
-
-    def __init__(self, home: Home) -> None:
-        super().__init__()
-        self._home = home
 
     def compose(self) -> ComposeResult:
         """Version and paths."""
-        home = self._home
+        home = self.app.home
         lines = {
             "ccafl": ccafl.__version__,
             "Python": sys.version.split()[0],

@@ -11,18 +11,29 @@ from ccafl.errors import BusyError, StoreError
 from tui.commands import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ccafl.store import RunRow, Store
     from tui.actor import Act
     from tui.program import CcaflApp
 
-WRITING = frozenset(
-    (
-        *("add", "duplicate", "edit", "cancel_runs", "resume_runs", "retry_run", "delete_run"),
-        *("labels", "hold", "move", "top", "pause"),
-    )
-)  # what --read-only takes away
+    Attempt = Callable[[Store, int], str]  # to do something to the run of a number
+
+# what --read-only takes away
+WRITING = {
+    "add",
+    "duplicate",
+    "edit",
+    "cancel_runs",
+    "resume_runs",
+    "retry_run",
+    "delete_run",
+    "labels",
+    "hold",
+    "move",
+    "top",
+    "pause",
+}
 ACTIVE = ("starting", "running", "cancelling")  # as in ccafl.store, which loads later
 AGAIN = ("failed", "cancelled", "lost")
 ENDED = ("finished", *AGAIN)
@@ -40,7 +51,7 @@ class Acting(Vertical, can_focus=True):
         Binding("d", "duplicate", "duplicate", tooltip="a new run with the same settings"),
         Binding("t", "labels", "tags", tooltip="change tags and note"),
     ]
-    COMMANDS: ClassVar[Sequence[Command]] = (
+    KEYLESS: ClassVar[Sequence[Command]] = (
         Command("Retry run", "retry_run", "from the start, after y"),
         Command("Delete run", "delete_run", "with everything it wrote, after its number"),
     )
@@ -63,12 +74,14 @@ class Acting(Vertical, can_focus=True):
         if action in states:
             return len(chosen) == 1 and chosen[0].state in states[action]
         if action in ("labels", "duplicate"):
-            return bool(chosen)
+            return len(chosen) == 1
         return True
 
     def action_cancel_runs(self) -> None:
         """Ask, then cancel."""
         runs = [run for run in self.chosen() if run.state in (*ACTIVE, "queued")]
+        # those that are stopping already would be killed, which is asked about them alone
+        runs = [run for run in runs if not run.cancel_requested] or runs[:1]
         if runs:
             from tui.dialogs import Confirm
 
@@ -86,7 +99,8 @@ class Acting(Vertical, can_focus=True):
         """Open the form with the settings of a run."""
         from tui.draft import draft_of
 
-        self.app.open_form(draft_of(self.chosen()[0], self.app.home))
+        (run,) = self.chosen()
+        self.app.open_form(draft_of(run, self.app.home))
 
     def action_edit(self) -> None:
         """Open the form with a run that waits."""
@@ -118,13 +132,12 @@ class Acting(Vertical, can_focus=True):
         """Edit tags and note of one run."""
         from tui.dialogs import Labels
 
-        if chosen := self.chosen():
-            run = chosen[0]
-            self.app.push_screen(Labels(run), lambda changed: self._label(run, changed))
+        (run,) = self.chosen()
+        self.app.push_screen(Labels(run), lambda changed: self._label(run, changed))
 
     def _cancel(self, runs: list[RunRow]) -> None:
         seen = {run.id: run for run in runs}
-        self.app.act(runs, lambda store, run_id: _cancel(store, seen[run_id]), serve=True)
+        self.app.act(runs, lambda store, run_id: _cancel_as_seen(store, seen[run_id]), serve=True)
 
     def _retry(self, run: RunRow) -> None:
         self.app.act([run], lambda store, run_id: store.retry(run_id), serve=True)
@@ -139,36 +152,35 @@ class Acting(Vertical, can_focus=True):
             self.app.act([run], lambda store, run_id: store.set_note(run_id, note))
 
 
-def or_too_late(runs: Sequence[RunRow], act: Act) -> Act:
-    """The same action; where another window was faster it says that, not what is wrong now."""
-    seen = {run.id: run.state for run in runs}
+def or_too_late(run: RunRow, attempt: Attempt) -> Act:
+    """An action on a run; where another window was faster it says that, not what is wrong now."""
 
-    def attempt(store: Store, run_id: int) -> str:
+    def act(store: Store) -> str:
         try:
-            return act(store, run_id)
+            return attempt(store, run.id)
         except BusyError:
             raise
         except StoreError:
-            _refuse_changed(store, run_id, seen[run_id])
+            _refuse_changed(store, run)
             raise
 
-    return attempt
+    return act
 
 
-def _refuse_changed(store: Store, run_id: int, seen: str) -> None:
+def _refuse_changed(store: Store, seen: RunRow) -> None:
     """Say it if a run is not in the state that the screen showed."""
     from ccafl.store.edit import too_late
 
-    now = store.run(run_id).state
-    if now != seen:
-        raise StoreError(f"{too_late(run_id, now)} Nothing was changed.")
+    now = store.run(seen.id).state
+    if now != seen.state:
+        raise StoreError(f"{too_late(seen.id, now)} Nothing was changed.")
 
 
-def _cancel(store: Store, seen: RunRow) -> str:
+def _cancel_as_seen(store: Store, seen: RunRow) -> str:
     """Cancel, if that still does what the question said: asked twice, a run is killed."""
     now = store.run(seen.id)
     if (now.state == "queued") != (seen.state == "queued"):
-        _refuse_changed(store, seen.id, seen.state)
+        _refuse_changed(store, seen)
     if now.cancel_requested != seen.cancel_requested:
         raise StoreError(
             f"Run {seen.id} is being cancelled already (another window). Nothing was changed."
@@ -186,7 +198,7 @@ def _question(runs: list[RunRow]) -> str:
     """What would happen, with the names of what it would happen to."""
     if len(runs) > 1:
         names = ", ".join(str(run.id) for run in runs)
-        return f"Cancel runs {names}? Those that train save first and can be resumed."
+        return f"Cancel {len(runs)} runs ({names})? Those that train save first and can be resumed."
     run = runs[0]
     title = f"Cancel run {run.id} {run.name}?"
     if run.state == "queued":

@@ -5,14 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ccafl.errors import BusyError, CcaflError, OutdatedError
-from tui.messages import Said
+from tui.messages import Said, mistake
 
 if TYPE_CHECKING:
     from textual.message import Message
@@ -22,14 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 30.0  # an action on a busy database is tried so long
 
-Act = Callable[["Store", int], str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    act: Act | None
-    run_ids: Sequence[int]
-    serve: bool
+Act = Callable[["Store"], str]
 
 
 class Actor(threading.Thread):
@@ -38,22 +30,16 @@ class Actor(threading.Thread):
     def __init__(self, home: Home, post: Callable[[Message], object]) -> None:
         super().__init__(name="actor", daemon=True)
         self._home, self._post = home, post
-        self._orders: queue.Queue[_Order | None] = queue.Queue()
+        self._orders: queue.Queue[Callable[[], str] | None] = queue.Queue()
         self._is_over = False
 
-    def do(self, act: Act, run_ids: Sequence[int], *, serve: bool = False) -> None:
-        """Do something to runs and post the sentences it gives.
-
-        Args:
-            act: gives the sentence for one run.
-            run_ids: the runs, in the order to act.
-            serve: whether somebody must serve the queue then.
-        """
-        self._orders.put(_Order(act, run_ids, serve))
+    def do(self, act: Act) -> None:
+        """Do something after all that was asked for before, and post the sentence it gives."""
+        self._orders.put(partial(self._try, act))
 
     def serve(self) -> None:
         """Start a supervisor if none lives."""
-        self._orders.put(_Order(None, (), serve=True))
+        self._orders.put(partial(_ensure_served, self._home))
 
     def stop(self) -> None:
         """End the thread after the action at work."""
@@ -63,30 +49,24 @@ class Actor(threading.Thread):
     def run(self) -> None:
         """Obey until told to stop."""
         while (order := self._orders.get()) is not None:
-            for step in self._steps(order):
-                try:
-                    sentence = step()
-                except CcaflError as error:
-                    self._say(Said(str(error), is_error=True))
-                except OSError as error:
-                    sentence = f"That failed: {error.strerror} ({error.filename})."
-                    self._say(Said(sentence, is_error=True))
-                else:
-                    if sentence:
-                        self._say(Said(sentence))
+            try:
+                sentence = order()
+            except CcaflError as error:
+                self._say(Said(str(error), is_error=True))
+            except OSError as error:
+                sentence = f"That failed: {error.strerror} ({error.filename})."
+                self._say(Said(sentence, is_error=True))
+            except Exception as error:  # a mistake of ours; what is asked for next may be done
+                self._say(Said(mistake(error), is_error=True))
+            else:
+                if sentence:
+                    self._say(Said(sentence))
 
     def _say(self, message: Said) -> None:
         if not self._is_over:
             self._post(message)
 
-    def _steps(self, order: _Order) -> Iterator[Callable[[], str]]:
-        if order.act is not None:
-            for run_id in order.run_ids:
-                yield partial(self._try, order.act, run_id)
-        if order.serve:
-            yield partial(_ensure_served, self._home)
-
-    def _try(self, act: Act, run_id: int) -> str:
+    def _try(self, act: Act) -> str:
         from ccafl.store import open_store
 
         deadline = time.monotonic() + PATIENCE_S
@@ -94,7 +74,7 @@ class Actor(threading.Thread):
         while True:
             try:
                 with open_store(self._home) as store:
-                    return act(store, run_id)
+                    return act(store)
             except BusyError as error:
                 if self._is_over or time.monotonic() > deadline:
                     raise BusyError(f"Nothing was changed. {error}") from error

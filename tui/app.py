@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import ccafl
+from ccafl.errors import ConfigError
 from ccafl.paths import find_home
+from tui.guard import guarding
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -21,8 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     if not os.environ.get("NO_COLOR"):
         os.environ.pop("NO_COLOR", None)  # set but empty says nothing; Textual would obey it
-    app = CcaflApp(find_home(options.home), read_only=options.read_only, ascii_only=options.ascii)
-    app.run(mouse=not options.no_mouse)
+    try:
+        home = find_home(options.home)
+    except ConfigError as error:
+        sys.exit(str(error))
+    app = CcaflApp(home, read_only=options.read_only, ascii_only=options.ascii)
+    with guarding():
+        app.run(mouse=not options.no_mouse)
     if app.farewell:
         sys.stdout.write(f"{app.farewell}\n")
     sys.exit(app.return_code or 0)

@@ -9,14 +9,15 @@ from math import ceil, floor
 import numpy as np
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.message import Message
+from textual_hires_canvas import Canvas
 from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import AxisFormatter, DurationFormatter, NumericAxisFormatter
 
 from tui.curves import Floats, logarithms, positions, segments, smooth, thin, values
-from tui.series import Axis, StageSeries
+from tui.series import LETTERS, Axis, StageSeries
 
-LETTERS = "ABCDEF"
 BROKEN = "x"  # stands on the axis where a loss was not finite
+LABEL = 7  # cells beside the chart
 NUMBERS = NumericAxisFormatter()
 # Okabe and Ito's set, told apart by people who see few colours; darker on a light ground
 CURVES = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d9c92b", "#d55e00")
@@ -50,8 +51,40 @@ class LogAxis(AxisFormatter):
         return [f"{10**tick:.2g}" for tick in ticks]
 
 
+class LossAxis(NumericAxisFormatter):
+    """Labels that fit beside the chart, also those of losses that vanish or explode."""
+
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        """Decimals, or powers of ten where these take too much room."""
+        labels: list[str] = super().get_labels_for_ticks(ticks)
+        if max(map(len, labels), default=0) <= LABEL:
+            return labels
+        return [f"{tick:.2g}" for tick in ticks]
+
+
+@dataclass(frozen=True)
+class Spaced(AxisFormatter):
+    """Those labels of an axis that have room beside each other."""
+
+    axis: AxisFormatter
+    cells: int
+
+    def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
+        """All ticks, or every second, third one and so on."""
+        ticks = self.axis.get_ticks(min_, max_, max_ticks)
+        longest = max(map(len, self.get_labels_for_ticks(ticks)), default=0)
+        return ticks[:: max(ceil(len(ticks) * (longest + 1) / self.cells), 1)]
+
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        """The labels of the axis itself."""
+        return self.axis.get_labels_for_ticks(ticks)
+
+
 class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     """Draws one stage at a time; keys belong to the view around it."""
+
+    class Ready(Message):
+        """It can be drawn on, or has to be drawn anew for another size."""
 
     @dataclass
     class Wheel(Message):
@@ -66,7 +99,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     @property
     def is_ready(self) -> bool:
         """Whether it can be drawn on."""
-        return bool(self.query("#legend")) and self.size.width > 0
+        return any(plot.size.width for plot in self.query("#plot"))
 
     def colour(self, letter: str) -> str:
         """The colour of a curve on this theme."""
@@ -78,9 +111,20 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         faint = FAINT if self.app.current_theme.dark else LIGHT_FAINT
         return faint[LETTERS.index(letter)]
 
+    @property
+    def _cells(self) -> int:
+        """The width of the curves' place."""
+        return max(self.size.width - 10, 10)
+
     def on_mount(self) -> None:
         """Leave all room to the curves."""
-        self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 8
+        self.margin_top, self.margin_bottom, self.margin_left = 0, 1, LABEL + 1
+
+    def on_canvas_resize(self, event: Canvas.Resize) -> None:
+        """Only now the curves have a place."""
+        event.stop()
+        if event.canvas.id == "plot":
+            self.post_message(self.Ready())
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
         """Zoom as the key does, not as the plot would."""
@@ -107,7 +151,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         self.left_out = 0
         with self.app.batch_update():
             self.clear()
-            lowest, highest = np.inf, -np.inf
+            lowest, highest, places = np.inf, -np.inf, {}
             for name, letter in letters.items():
                 raw = values(series, name)
                 self.left_out += int((raw <= 0).sum()) if look.is_log else 0
@@ -118,24 +162,33 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
                 if found is not None:
                     place, low, high = found
                     lowest, highest = min(lowest, low), max(highest, high)
-                    self.scatter([place[0]], [place[1]], letter, self.colour(letter))
+                    places[letter] = place
+            self._write_letters(places)
             # a cell of room, because the frame covers what lies on it
-            self.set_xlimits(begin, end + (end - begin) / max(self.size.width - 10, 10))
-            just_above_axis = self._fit_y(lowest, highest)
+            self.set_xlimits(begin, end + (end - begin) / self._cells)
+            on_axis = self._fit_y(lowest, highest)
             broken = [place for place in x[series.broken].tolist() if place >= begin]
-            self.scatter(broken, [just_above_axis] * len(broken), BROKEN, "bold")
-            self.set_x_formatter(DurationFormatter() if look.axis == "time" else NUMBERS)
-            self.set_y_formatter(LogAxis() if look.is_log else NUMBERS)
-            self.render()  # now, not while the screen is painted, which would paint it twice
+            self.scatter(broken, [on_axis] * len(broken), BROKEN, "bold")
+            labels = DurationFormatter() if look.axis == "time" else NUMBERS
+            self.set_x_formatter(Spaced(labels, self._cells))
+            self.set_y_formatter(LogAxis() if look.is_log else LossAxis())
+            # now, not while the screen is painted, which would paint it twice; each dot would
+            # ask for a new picture
+            with self.query_one("#plot", Canvas).batch_refresh():
+                self.render()
+
+    def _write_letters(self, places: Mapping[str, tuple[float, float]]) -> None:
+        """Name the curves, after the last one is drawn, which could cover them."""
+        for letter, (x, y) in places.items():
+            self.scatter([x], [y], letter, self.colour(letter))
 
     def _line(
         self, x: Floats, y: Floats, colour: str
     ) -> tuple[tuple[float, float], float, float] | None:
         """Draw the parts of a curve; gives its first point and its range."""
-        cells = max(self.size.width - 10, 10)
         first, lowest, highest = None, np.inf, -np.inf
         for part_x, part_y in segments(x, y):
-            thin_x, thin_y = thin(part_x, part_y, cells)
+            thin_x, thin_y = thin(part_x, part_y, self._cells)
             self.plot(thin_x, thin_y, colour, HiResMode.BRAILLE)
             first = first or (float(part_x[0]), float(part_y[0]))
             lowest, highest = min(lowest, float(part_y.min())), max(highest, float(part_y.max()))
@@ -147,7 +200,8 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
             lowest, highest = 0.0, 1.0
         room = 0.05 * (highest - lowest) or 0.05 * abs(highest) or 1.0
         self.set_ylimits(lowest - room, highest + room)
-        return lowest - room + (highest - lowest + 2 * room) / max(self.size.height - 3, 1)
+        rows = max(self.size.height - 3, 1)
+        return lowest - room + (highest - lowest + 2 * room) / rows / 2
 
     def _tell_wheel(self, event: MouseScrollUp | MouseScrollDown, by: int) -> None:
         event.stop()

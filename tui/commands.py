@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An action of the screen or part of it whose `COMMANDS` hold this."""
+    """An action of the screen or part of it whose `KEYLESS` hold this."""
 
     name: str
     action: str

@@ -13,7 +13,8 @@ from textual.content import Content
 from tui.commands import Command
 from tui.compared import MEAN_AP
 from tui.frame import PANES, Line, Opened
-from tui.messages import ComparedRead, Interest
+from tui.messages import ComparedRead, Interest, RunGone
+from tui.series import LETTERS
 from tui.texts import Lines
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from ccafl.listings import Listing
     from tui.compare_curves import Curves
 
-LETTERS = "ABCDEF"
-CURVES_WIDTH = 70  # where they stand beside the settings, as in the style sheet
+CURVES_WIDTH, LEAST_CURVES = 70, 40  # where they stand beside the settings
+LEAST_LOWER = 11  # lines that hold settings and, below them, curves worth a look
+FILLING = ("", "-curves", "-settings")  # what `z` lets fill the body, one after the other
 BEST = r"\*\d+\.\d"
-_MOUNT_S = 0.05  # until a chart that was just made can be drawn on
 
 
 class CompareScreen(Opened):
@@ -35,18 +36,19 @@ class CompareScreen(Opened):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "which", "last/best", tooltip="last evaluation, or best on test"),
-        Binding("m", "base", "next base", tooltip="measure the distance from the next run"),
-        Binding("equals_sign", "settings", "all settings", tooltip="all or only differences"),
+        Binding("m", "base", "base", tooltip="measure the distance from the next run"),
+        Binding("equals_sign", "settings", "settings", tooltip="all or only differences"),
         Binding("h,left", "curve(-1)", "previous curve", show=False),
         Binding("l,right", "curve(1)", "curve", tooltip="next curve"),
         *(
-            Binding(letter, f"only('{letter}')", f"only run {letter}, again all", show=False)
+            Binding(letter, f"only('{letter}')", "only this run, again all", show=False)
             for letter in LETTERS
         ),
-        Binding("w", "export", "export", tooltip="write the results to a file or the clipboard"),
+        Binding("z", "fill", "curves", tooltip="fill the body with curves, settings, or show all"),
+        Binding("w", "export", "export", tooltip="write what is listed, or copy it"),
         Binding("y", "copy", "copy", tooltip="copy the results", show=False),
     ]
-    COMMANDS: ClassVar[Sequence[Command]] = (  # type: ignore[assignment]  # as in Framed
+    KEYLESS: ClassVar[Sequence[Command]] = (
         Command("Group by seed", "by_seed", "mean and deviation of runs that differ in the seed"),
         Command("Reference rows on, off", "references", "what was published on this data set"),
     )
@@ -59,6 +61,7 @@ class CompareScreen(Opened):
         self._view = View()
         self._has_references = True
         self._curve, self._only = MEAN_AP, ""
+        self._filled, self._is_cramped = "", False
         self._message: ComparedRead | None = None
         number = list(PANES).index(pane) + 1
         self.path = f"{number} {PANES[pane]} > compare {len(run_ids)} runs"
@@ -71,6 +74,14 @@ class CompareScreen(Opened):
                 yield Line("compared-text")
             with Vertical(id="curve-side"):
                 yield Line("curve-names")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A base needs runs that compare."""
+        if action == "base" and self._message is not None:
+            from ccafl.comparison import problem
+
+            return not (self._view.by_seed or problem(self._message.runs, self._view.which))
+        return super().check_action(action, parameters)
 
     def on_mount(self) -> None:
         """Scrolling works at once."""
@@ -85,12 +96,19 @@ class CompareScreen(Opened):
         return Interest(compared=self._run_ids)
 
     def take(self, message: Message) -> None:
-        """Show the runs."""
+        """Show the runs; leave when one of them was deleted."""
+        if isinstance(message, RunGone) and not message.run_id and self.is_current:
+            self.app.say(message.reason, is_error=True)
+            self.dismiss()
         if not isinstance(message, ComparedRead) or message.ids != self._run_ids:
             return
         if message != self._message:
             self._message = message
             self._draw()
+
+    def on_chart_ready(self) -> None:
+        """What was drawn before had another size."""
+        self._draw_curves()
 
     def action_which(self) -> None:
         """Show the last evaluation of each run, or the best one."""
@@ -126,6 +144,17 @@ class CompareScreen(Opened):
         self._only = "" if self._only == letter else letter
         self._draw_curves()
 
+    def action_fill(self) -> None:
+        """Let the curves fill the body, then the settings, then show all again."""
+        self._fill(FILLING[(FILLING.index(self._filled) + 1) % len(FILLING)])
+
+    def action_leave(self) -> None:
+        """Show all again, else go back."""
+        if self._filled:
+            self._fill("")
+        else:
+            super().action_leave()
+
     def action_export(self) -> None:
         """Write the results."""
         listing = self._listing()
@@ -139,6 +168,13 @@ class CompareScreen(Opened):
         listing = self._listing()
         if listing is not None:
             self.app.copy(as_tabs(listing.table), f"{len(listing.table.rows)} rows")
+
+    def _fill(self, what: str) -> None:
+        self._filled = what
+        for name in FILLING[1:]:
+            self.set_class(name == what, name)
+        self.query_one(Lines).focus()
+        self._draw()
 
     def _show(self, view: View) -> None:
         self._view = view
@@ -158,16 +194,30 @@ class CompareScreen(Opened):
     def _draw(self) -> None:
         if self._message is None:
             return
-        from ccafl.comparison import results_text, settings_text
+        from ccafl.comparison import references_text, results_text, settings_text, settings_width
 
         runs, view, width = self._message.runs, self._shown_view(), self.app.size.width - 2
         results = Content(results_text(runs, view, width).rstrip())
         shown = results.highlight_regex(BEST, style="bold")
         self.query_one("#compare-results", Line).show(shown)
-        beside = CURVES_WIDTH + 2 if self.is_wide else 0
-        settings = settings_text(runs, view, width - 1 - beside)
-        self.query_one("#compared-text", Line).show(settings.rstrip())
-        self._draw_curves()
+        room = self._lay_out(results.plain.count("\n") + 1, width - 1, settings_width(runs, view))
+        parts = (settings_text(runs, view, room), references_text(runs, view, room))
+        self.query_one("#compared-text", Line).show("\n".join(filter(None, parts)).rstrip())
+        self.refresh_bindings()
+        self.call_after_refresh(self._draw_curves)
+
+    def _lay_out(self, lines: int, width: int, least: int) -> int:
+        """Divide what the results leave; gives the cells that settings have, which need `least`."""
+        side, height = self.query_one("#curve-side"), self.app.size.height
+        is_low = height - self._strip.size.height - lines - 3 < LEAST_LOWER
+        self._is_cramped = is_low and not self._filled
+        self.set_class(self._is_cramped, "-cramped")
+        if not self.app.is_large or self._filled:
+            side.styles.width = "1fr"
+            return width
+        curves = max(LEAST_CURVES, min(CURVES_WIDTH, width - least))
+        side.styles.width = curves
+        return width - curves - 2
 
     def _names(self) -> list[str]:
         """Measures that any of the runs has."""
@@ -177,11 +227,12 @@ class CompareScreen(Opened):
 
     def _draw_curves(self) -> None:
         names = self._names()
-        if self._message is None or not names:
+        is_hidden = self._is_cramped or self._filled == "-settings"
+        if self._message is None or not names or is_hidden:
             return
         self._curve = self._curve if self._curve in names else names[0]
-        shown = [f"[{name}]" if name == self._curve else f" {name} " for name in names]
-        self.query_one("#curve-names", Line).show("".join(shown) + "  by epoch of intra and inter")
+        line = self.query_one("#curve-names", Line)
+        line.show(_names_line(names, self._curve, line.size.width))
         chart = self._chart()
         if chart is None:
             return
@@ -197,9 +248,15 @@ class CompareScreen(Opened):
         from tui.compare_curves import Curves
 
         found = self.query(Curves)
-        if found and found.first().is_ready:
-            return found.first()
         if not found:
             self.query_one("#curve-side").mount(Curves())
-        self.set_timer(_MOUNT_S, self._draw_curves)
-        return None
+        return next((curves for curves in found if curves.is_ready), None)
+
+
+def _names_line(names: Sequence[str], chosen: str, width: int) -> str:
+    """The measures that fit, the chosen one among them; beside them what the axis is."""
+    shown = [f"[{name}]" if name == chosen else f" {name} " for name in names]
+    while len(shown) > 1 and len("".join(shown).rstrip()) > width:
+        shown.pop(-1 if shown[0].startswith("[") else 0)
+    line, axis = "".join(shown), "   by epoch of intra and inter"
+    return line + axis if len(line + axis) <= width else line

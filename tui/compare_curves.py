@@ -5,12 +5,29 @@ Numpy and the plot are loaded with the first chart, so nothing else may import t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import ceil, floor
 
 import numpy as np
+from textual_plot.axis_formatter import AxisFormatter
 
 from tui.chart import Chart
 from tui.messages import Curve
+
+
+class Epochs(AxisFormatter):
+    """Labels of an axis of epochs, which have no fractions."""
+
+    def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
+        """Every epoch, or every second, fifth, tenth."""
+        steps = (digit * 10**power for power, digit in product(range(9), (1, 2, 5)))
+        step = next(step for step in steps if (max_ - min_) / step <= max_ticks)
+        return [float(n * step) for n in range(ceil(min_ / step), floor(max_ / step) + 1)]
+
+    def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
+        """Whole numbers."""
+        return [f"{tick:.0f}" for tick in ticks]
 
 
 class Curves(Chart):
@@ -21,16 +38,18 @@ class Curves(Chart):
         with self.app.batch_update():
             self.clear()
             lowest, highest, first, end = np.inf, -np.inf, np.inf, -np.inf
+            places = {}
             for place, (letter, curve) in enumerate(curves.items(), start=1):
                 x, y = (np.array(values, dtype=float) for values in zip(*curve, strict=True))
-                colour = self.colour(letter)
-                found = self._line(x, y, colour)
+                found = self._line(x, y, self.colour(letter))
                 if found is not None:
                     lowest, highest = min(lowest, found[1]), max(highest, found[2])
                     first, end = min(first, float(x[0])), max(end, float(x[-1]))
                     middle = x[0] + (x[-1] - x[0]) * place / (len(curves) + 1)
-                    self.scatter([middle], [np.interp(middle, x, y)], letter, colour)
+                    places[letter] = middle, float(np.interp(middle, x, y))
+            self._write_letters(places)
             if curves:
                 room = max(0.02 * (end - first), 0.1)  # what lies on the edge is not drawn
                 self.set_xlimits(first - room, end + room)
+            self.set_x_formatter(Epochs())
             self._fit_y(lowest, highest)

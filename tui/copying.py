@@ -24,7 +24,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def copy(app: CcaflApp, text: str, what: str) -> None:
     """Put text on the clipboard and say so, in a thread."""
     work = partial(copy_now, app, text, what)
-    app.run_worker(work, thread=True, exit_on_error=False)
+    app.screen.run_worker(work, thread=True, exit_on_error=False)
 
 
 def copy_now(app: CcaflApp, text: str, what: str) -> None:

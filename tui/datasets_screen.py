@@ -14,7 +14,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, OptionList
-from textual.worker import get_current_worker
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from ccafl.sentences import printable
 from tui.datasets_text import camera_text, found_text, problem_list
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ccafl.datasets import Report
     from tui.form_offers import Folder
 
-CAMERAS_WIDTH = 52
+CAMERAS_WIDTH = 48  # as in the style sheet
 
 
 class DatasetsScreen(Opened):
@@ -50,8 +50,12 @@ class DatasetsScreen(Opened):
 
     def body(self) -> Iterator[Widget]:
         """A field and a list."""
-        yield Line("folder-help", " Type the data folder to check, or choose one of the list.")
-        yield Field(id="folder")
+        yield Line(
+            "folder-help", " Type the data folder to check, or choose one of the list: enter"
+        )
+        field = Field(id="folder")
+        field.placeholder = "a folder, such as /data/MSMT17"
+        yield field
         yield OptionList(id="folders", compact=True, markup=False)
 
     def on_mount(self) -> None:
@@ -126,7 +130,7 @@ class CheckScreen(Opened):
         if action == "copy":
             return self._report is not None and bool(self._report.problems)
         if action == "cameras":
-            return self._report is not None and not self.is_wide
+            return self._report is not None and not self.app.is_large
         return True
 
     def action_cameras(self) -> None:
@@ -155,6 +159,12 @@ class CheckScreen(Opened):
         if self._report is None:
             self.query_one("#check-progress", Line).show(f" {message.line()}   esc stop")
 
+    @on(Worker.StateChanged)
+    def _break_off(self, event: Worker.StateChanged) -> None:
+        """The frame says what broke the thread."""
+        if event.state == WorkerState.ERROR:
+            self.query_one("#check-progress", Line).show(" The check broke off.   esc back")
+
     @on(Found)
     def _take(self, message: Found) -> None:
         self._report = message.report
@@ -165,7 +175,7 @@ class CheckScreen(Opened):
         if self._report is None:
             return
         self.query_one("#check-progress").display = False
-        width = self.app.size.width - 4 - (CAMERAS_WIDTH if self.is_wide else 0)
+        width = self.app.size.width - 4 - (CAMERAS_WIDTH if self.app.is_large else 0)
         self.query_one("#check-text", Line).show(found_text(self._report, width))
-        cameras = camera_text(self._report, CAMERAS_WIDTH - 4 if self.is_wide else width)
+        cameras = camera_text(self._report, CAMERAS_WIDTH - 4 if self.app.is_large else width)
         self.query_one("#check-camera-text", Line).show(cameras)

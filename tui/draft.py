@@ -58,7 +58,7 @@ class Draft:
         return Order(
             preset=self.preset,
             data=Path(self.root.strip()) if self.root.strip() else None,
-            variants=variants((), [*self._settings(), *(line for _, line in self.lines)]),
+            variants=variants((), [*self.settings(), *(line for _, line in self.lines)]),
             stages=",".join(self.stages),
             source=self.source,
             gpu=self.gpu,
@@ -67,7 +67,8 @@ class Draft:
             text=self.note,
         )
 
-    def _settings(self) -> list[str]:
+    def settings(self) -> list[str]:
+        """What fields other than the overrides set."""
         from ccafl.presets import resolve
 
         settings = [

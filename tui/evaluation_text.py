@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ccafl.follow import Snapshot
     from ccafl.store import EvaluationRow, ReferenceRow
+    from ccafl.store.queries import Which
 
-Which = Literal["last", "best"]
 SHORT = {"mean_ap": "mAP", "rank1": "R-1", "rank5": "R-5", "rank10": "R-10", "mean_inp": "mINP"}
 WIDTH, SHORT_WIDTH = 8, 6
 NONE = "No evaluation yet."
@@ -64,7 +64,7 @@ def association_lines(snapshot: Snapshot) -> str:
 
     linked = [row for row in snapshot.epochs if row.groups is not None]
     if not linked:
-        return "Camera identities are linked in the inter stage."
+        return "Nothing is linked before the inter stage."
     lines = ["epoch  linked  groups  conflicts  prec.  recall"]
     for row in reversed(linked):
         counts = f"{row.epoch:>5}{row.linked:>8,}{row.groups:>8,}{row.conflicts:>11,}"

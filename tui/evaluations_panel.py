@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from ccafl.store import Store
-    from tui.evaluation_text import Which
+    from ccafl.store.queries import Which
     from tui.messages import RunRead
     from tui.program import CcaflApp
 
@@ -28,7 +28,7 @@ class EvaluationsPanel(Lines):
     app: CcaflApp
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "which", "last/best", tooltip="last evaluation, or best on test"),
-        Binding("w", "export", "export", tooltip="write the evaluations as CSV, Markdown, LaTeX"),
+        Binding("w", "export", "export", tooltip="write what is listed, or copy it"),
     ]
 
     def __init__(self, id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from errno import EISDIR
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -15,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from ccafl.errors import CcaflError
+from ccafl.paths import absolute
 from ccafl.sentences import printable
 from tui.copying import copy_now
 from tui.dialogs import Confirm
@@ -38,7 +40,7 @@ FORMS: dict[Form, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class Export:
     """A form, and the file to write; no path is the clipboard."""
 
     form: Form
@@ -55,7 +57,7 @@ class Forms(OptionList):
     ]
 
 
-class ExportDialog(ModalScreen["Order | None"]):
+class ExportDialog(ModalScreen["Export | None"]):
     """Asks for form and place; None when left with `esc`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -105,60 +107,63 @@ class ExportDialog(ModalScreen["Order | None"]):
         """Close with the file to write."""
         typed = self.query_one(Input).value.strip()
         if typed:
-            self.dismiss(Order(form=self.form, path=Path(typed).expanduser().absolute()))
+            self.dismiss(Export(form=self.form, path=absolute(typed)))
 
     def action_copy(self) -> None:
         """Close with the clipboard."""
-        self.dismiss(Order(form=self.form))
+        self.dismiss(Export(form=self.form))
 
     def action_leave(self) -> None:
-        """Close without an order."""
+        """Close, and write nothing."""
         self.dismiss(None)
 
 
 def ask(app: CcaflApp, make: Make, name: str) -> None:
     """Ask for form and place, then write what `make` reads from the database."""
-    app.push_screen(ExportDialog(name), lambda order: _carry_out(app, make, order))
+    app.push_screen(ExportDialog(name), lambda export: _carry_out(app, make, export))
 
 
-def _carry_out(app: CcaflApp, make: Make, order: Order | None) -> None:
-    if order is not None:
-        app.run_worker(partial(_export, app, make, order), thread=True, exit_on_error=False)
+def _carry_out(app: CcaflApp, make: Make, export: Export | None) -> None:
+    if export is not None:
+        work = partial(_export, app, make, export)
+        app.screen.run_worker(work, thread=True, exit_on_error=False)
 
 
-def _export(app: CcaflApp, make: Make, order: Order) -> None:
+def _export(app: CcaflApp, make: Make, export: Export) -> None:
     """Read, and write or copy, in a thread. A file that exists is asked about first."""
     from ccafl.paths import replace_text
     from ccafl.store import open_store
 
     try:
-        if order.path is not None and order.path.exists() and not order.replaces:
-            app.call_later(_ask_again, app, make, order)
+        if export.path is not None and export.path.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder; add the name of a file")
+        if export.path is not None and export.path.exists() and not export.replaces:
+            app.call_later(_ask_again, app, make, export)
             return
         with open_store(app.home) as store:
             listing = make(store)
-        text, count = listing.text(order.form), len(listing.table.rows)
+        text, count = listing.text(export.form), len(listing.table.rows)
         what = f"{count:,} row{'s' * (count != 1)}"
-        if order.path is None:
-            copy_now(app, text, f"{what} as {FORMS[order.form][0].partition(',')[0]}")
+        if export.path is None:
+            copy_now(app, text, f"{what} as {FORMS[export.form][0].partition(',')[0]}")
             return
-        replace_text(order.path, text)
+        replace_text(export.path, text)
     except CcaflError as error:
         app.post_message(Said(str(error), is_error=True))
     except OSError as error:
-        sentence = f"{printable(str(order.path))} was not written: {error.strerror}."
+        sentence = f"{printable(str(export.path))} was not written: {error.strerror}."
         app.post_message(Said(sentence, is_error=True))
     else:
-        app.post_message(Said(f"Wrote {what} to {printable(str(order.path))}."))
+        app.post_message(Said(f"Wrote {what} to {printable(str(export.path))}."))
 
 
-def _ask_again(app: CcaflApp, make: Make, order: Order) -> None:
-    assert order.path is not None
+def _ask_again(app: CcaflApp, make: Make, export: Export) -> None:
+    assert export.path is not None
     app.push_screen(
         Confirm(
-            f"{order.path.name} exists in {order.path.parent}. Replace it?",
+            f"{export.path.name} exists in {export.path.parent}. Replace it?",
             yes="replace it",
             no="keep it",
         ),
-        lambda is_sure: _carry_out(app, make, replace(order, replaces=True) if is_sure else None),
+        lambda is_sure: _carry_out(app, make, replace(export, replaces=True) if is_sure else None),
     )

@@ -13,6 +13,9 @@ from textual.widgets import Input, Static
 from ccafl.sentences import printable
 from tui.frame import button
 
+NEXT = Binding("enter", "app.focus_next", "next field", show=False)
+_MANY = 8  # words of a choice that stand closer, so that those for eight GPUs fit into 80 columns
+
 
 class Field(Input):
     """A line of text; what could steer the terminal is made visible when it comes in."""
@@ -31,7 +34,7 @@ class Tick(Static, can_focus=True):
     class Changed(Message):
         """Somebody ticked it, or took the tick away."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "tick", "tick")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "tick", "tick"), NEXT]
 
     def __init__(self, label: str, is_on: bool, *, id: str) -> None:
         super().__init__(id=id, markup=False)
@@ -42,11 +45,16 @@ class Tick(Static, can_focus=True):
         """Show the first value."""
         self._draw()
 
+    def turn(self, is_on: bool) -> None:
+        """Tick it, or take the tick away."""
+        if is_on != self.value:
+            self.value = is_on
+            self._draw()
+            self.post_message(self.Changed())
+
     def action_tick(self) -> None:
         """Turn it round."""
-        self.value = not self.value
-        self._draw()
-        self.post_message(self.Changed())
+        self.turn(not self.value)
 
     def _draw(self) -> None:
         self.update(button(f"[{'x' if self.value else ' '}] {self._label}", "tick"))
@@ -61,28 +69,33 @@ class Choice(Static, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,space", "step(1)", "other"),
         Binding("left", "step(-1)", "previous one", show=False),
+        NEXT,
     ]
 
     def __init__(self, options: Sequence[str], value: str, *, id: str) -> None:
         super().__init__(id=id, markup=False)
         self.auto_links = False
         self._options = list(dict.fromkeys([*options, value]))
+        self._remark = ""
         self.value = value
 
     def on_mount(self) -> None:
         """Show the first value."""
         self._draw()
 
-    def offer(self, options: Sequence[str]) -> None:
-        """Offer other words; the chosen one stays."""
-        self._options = list(dict.fromkeys([*options, self.value]))
-        self._draw()
+    def offer(self, options: Sequence[str], remark: str) -> None:
+        """Offer other words, of which the chosen one stays, and say something behind them."""
+        offered = list(dict.fromkeys([*options, self.value]))
+        if (offered, remark) != (self._options, self._remark):
+            self._options, self._remark = offered, remark
+            self._draw()
 
     def choose(self, value: str) -> None:
         """Choose a word of those that are offered."""
         if value != self.value:
             self.value = value
-            self.offer(self._options)
+            self._options = list(dict.fromkeys([*self._options, value]))
+            self._draw()
             self.post_message(self.Changed())
 
     def action_step(self, by: int) -> None:
@@ -99,4 +112,6 @@ class Choice(Static, can_focus=True):
         for number, option in enumerate(self._options):
             mark = "(*)" if option == self.value else "( )"
             parts.append(button(f"{mark} {printable(option)}", f"choose({number})"))
-        self.update(Content("  ").join(parts))
+        remark = f" {self._remark}" if self._remark else ""
+        words = Content("  " if len(parts) < _MANY else " ").join(parts)
+        self.update(Content.assemble(words, (remark, "not reverse")))

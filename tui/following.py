@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from ccafl.follow import Snapshot
     from ccafl.store import ReferenceRow, RunRow, Store
 
-LOG_LINES = 5_000
+KEPT = 5_000  # lines of a log
 
 
 class Followed:
@@ -49,13 +48,13 @@ class Followed:
         snapshot = self._read_rows() if is_new else self._snapshot
         assert snapshot is not None
         is_ended = snapshot.run.state in ENDED
-        lines = deque(self._tail.read(is_complete=is_ended), maxlen=LOG_LINES)
+        lines = deque(self._tail.read(is_complete=is_ended), maxlen=KEPT)
         self._snapshot, self._version = snapshot, version
         if not is_new and not lines:
             return None
         if self._settings is None:
             self._settings = _settings(snapshot.run)
-            self._published = published_row(self._store, snapshot.run.dataset)
+            self._published = self._store.published().get(snapshot.run.dataset)
         return RunRead(
             snapshot=snapshot,
             series=self._series.copy(),
@@ -67,16 +66,16 @@ class Followed:
         )
 
     def _read_rows(self) -> Snapshot:
-        snapshot = self._watcher.read()
-        rows = self._store.losses(self.run_id, after_step=self._series.last_step)
-        self._series.take(rows, snapshot.run.step)
+        from ccafl.errors import ConfigError, StoreError
+
+        try:
+            snapshot = self._watcher.read()
+        except ConfigError as error:  # of another version; that concerns this run alone
+            shown = f"{error} `ccafl show {self.run_id}` shows its results."
+            raise StoreError(shown) from error
+        self._series.follow(snapshot.run.step)
+        self._series.take(self._store.losses(self.run_id, after_step=self._series.last_step))
         return snapshot
-
-
-def published_row(store: Store, dataset: str) -> ReferenceRow | None:
-    """What the authors of CCAFL published on a data set."""
-    rows = store.references(dataset)
-    return next((row for row in rows if row.method == "CCAFL"), None)
 
 
 def _settings(run: RunRow) -> Settings:
@@ -85,8 +84,10 @@ def _settings(run: RunRow) -> Settings:
     values, differing = overview.flatten_stored(run), overview.differences(run)
     return Settings(
         preset=run.preset or "default",
-        values={printable(key): _text(value) for key, value in values.items()},
-        differing={printable(key): _text(found["preset"]) for key, found in differing.items()},
+        values={printable(key): overview.value_text(value) for key, value in values.items()},
+        differing={
+            printable(key): overview.value_text(found["preset"]) for key, found in differing.items()
+        },
         origins={printable(key): origin for key, origin in _origins(values, run.preset).items()},
     )
 
@@ -106,7 +107,3 @@ def _origins(names: Iterable[str], preset: str) -> dict[str, str]:
         ours = "from code" if is_code else "ours"
         found[name] = ours if small[name] == defaults[name] else f"preset {preset}"
     return found
-
-
-def _text(value: object) -> str:
-    return printable(json.dumps(value, ensure_ascii=False))

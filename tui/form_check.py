@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from ccafl.sentences import printable
 if TYPE_CHECKING:
     from ccafl.config import RunConfig
     from ccafl.datasets import Report
-    from ccafl.orders import Plan, Planner
+    from ccafl.estimates import Estimate
+    from ccafl.orders import Plan, Planner, Ready
     from ccafl.paths import Home
     from tui.draft import Draft
 
@@ -43,6 +43,7 @@ class Checked(Message):
     count: int = 0
     remarks: Sequence[str] = ()
     duration: str = ""
+    gpu_memory: int | None = None
     settings: str = ""
 
 
@@ -55,14 +56,23 @@ def check(draft: Draft, planner: Planner, home: Home) -> Checked:
     except CcaflError as error:
         return Checked(draft, problem=explain(draft, str(error)), data=_data_of(draft, planner))
     first = plans[0]
+    told = _estimate(first, home)
     return Checked(
         draft,
         data=_data(first.report),
         count=len(plans),
         remarks=_remarks(plans),
-        duration=_duration(first, home),
+        duration=printable(told.sentence()) if told else "",
+        gpu_memory=told.gpu_memory if told else None,
         settings=_settings(first.config, first.preset),
     )
+
+
+def warnings(ready: Sequence[Ready]) -> list[str]:
+    """What is known to hurt runs, each once."""
+    from ccafl.orders import remarks
+
+    return [line for line in remarks(ready) if line.startswith("warning: ")]
 
 
 def explain(draft: Draft, message: str) -> str:
@@ -73,6 +83,10 @@ def explain(draft: Draft, message: str) -> str:
         for text in _spellings(line):
             if message.startswith(f"--set {text}: "):
                 return printable(f"line {number}: {message.removeprefix(f'--set {text}: ')}")
+    for setting in draft.settings():
+        key = setting.partition("=")[0]
+        for text in _spellings(setting):
+            message = message.replace(f"--set {text}: {key} ", f"{key} ")
     for option, field in _FIELDS.items():
         message = message.replace(option, field)
     return printable(message)
@@ -104,40 +118,38 @@ def _data(report: Report | None) -> str:
 
 def _remarks(plans: Sequence[Plan]) -> list[str]:
     """Warnings about data and settings, each once."""
-    from ccafl.orders import Ready, remarks
+    from ccafl.orders import Ready
 
     ready = [Ready(plan=plan, report=plan.report) for plan in plans if plan.report is not None]
-    lines = dict.fromkeys(line for line in remarks(ready) if line.startswith("warning: "))
-    return [printable(line) for line in lines]
+    return [printable(line) for line in warnings(ready)]
 
 
-def _duration(plan: Plan, home: Home) -> str:
-    """How long a run takes by an earlier one; nothing if none resembles it."""
+def _estimate(plan: Plan, home: Home) -> Estimate | None:
+    """What a run takes by an earlier one; None if none resembles it."""
     from ccafl.estimates import estimate
     from ccafl.store import open_store
 
     dataset = plan.report.usable().name if plan.report else Path(plan.config.data.root).name
     try:
         with open_store(home) as store:
-            found = estimate(store, plan.config, dataset, plan.gpu)
+            return estimate(store, plan.config, dataset, plan.gpu)
     except StoreError:  # the title line says it
-        return ""
-    return printable(found.sentence()) if found else ""
+        return None
 
 
 def _settings(config: RunConfig, preset: str) -> str:
     """Every setting, those that differ from the preset first."""
     from ccafl.config import flatten
+    from ccafl.overview import value_text
     from ccafl.presets import resolve
 
     ours, theirs = flatten(config), flatten(resolve(preset))
     differing = {key: value for key, value in ours.items() if value != theirs[key]}
     lines = [f"differs from preset {preset}"]
-    lines += [f" {key}  {_text(value)} ({_text(theirs[key])})" for key, value in differing.items()]
+    lines += [
+        f" {key}  {value_text(value)} ({value_text(theirs[key])})"
+        for key, value in differing.items()
+    ]
     lines += ["", "as the preset"]
-    lines += [f" {key}  {_text(value)}" for key, value in ours.items() if key not in differing]
+    lines += [f" {key}  {value_text(value)}" for key, value in ours.items() if key not in differing]
     return "\n".join(lines)
-
-
-def _text(value: object) -> str:
-    return printable(json.dumps(value, ensure_ascii=False))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from rich.text import Text
 from textual import on
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.message import Message
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Select, Static, TextArea
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from tui.form_offers import Folder, Offers
+    from ccafl.config import Stage
+    from tui.form_offers import Folder, Offers, Start
 
 DEVICES = ("auto", "cpu")
+ANOTHER, SCRATCH = ("another folder", ""), ("scratch", 0)  # what stands there at first
 HELP = "one per line, name = value; → completes the name"
 
 
@@ -39,27 +41,26 @@ class FormFields(Vertical):
     def __init__(self, draft: Draft, *, is_new: bool) -> None:
         super().__init__(id="form-fields")
         self._draft, self._is_new = draft, is_new
-        self._preset = draft.preset
+        self._preset, self._source = draft.preset, draft.source
         self._folders: Sequence[Folder] = ()
+        self._found: Sequence[Start] = ()
+        self._taken: list[Stage] = []  # stages that lost their tick to a start
 
     def compose(self) -> ComposeResult:
         """Eight rows and the lines of settings."""
         draft = self._draft
         yield from (
-            _row("Dataset", self._datasets(), _label("Preset"), self._presets()),
+            _pair(_row("Dataset", self._datasets()), _row("Preset", self._presets())),
             _row("Root", Field(draft.root, id="root"), Line("root-state")),
             _row(
                 "Name", Field(draft.name, id="name"), _label("tags"), Field(draft.tags, id="tags")
             ),
-            _row("Stages", *self._stages(), _label("start"), self._starts()),
-            _row(
-                "Backbone",
-                Choice(_backbones(), draft.backbone, id="backbone"),
-                _label("Seeds"),
-                Field(draft.seeds, id="seeds"),
-                _label("one run each"),
+            _pair(_row("Stages", *self._stages()), _row("start", self._starts())),
+            _pair(
+                _row("Backbone", Choice(_backbones(), draft.backbone, id="backbone")),
+                _row("Seeds", Field(draft.seeds, id="seeds"), _label("one run each")),
             ),
-            _row("GPU", Choice(DEVICES, draft.gpu, id="gpu")),
+            _row("GPU", Choice(DEVICES, draft.gpu, id="gpu"), id="gpu-row"),
             _row("Place", *self._place()),
         )
         yield _row("Overrides", Line("override-hint", HELP))
@@ -72,7 +73,6 @@ class FormFields(Vertical):
     @property
     def draft(self) -> Draft:
         """What stands in the fields."""
-        source = self.query_one("#start", Select).value
         return Draft(
             preset=self._preset,
             root=self._text("root"),
@@ -80,7 +80,7 @@ class FormFields(Vertical):
             tags=self._text("tags"),
             stages=tuple(stage for stage in STAGES if self._tick(stage).value),
             epochs=tuple(self._text(f"{stage}-epochs") for stage in STAGES),
-            source=source if isinstance(source, int) else None,
+            source=self._source,
             backbone=self._choice("backbone").value,
             seeds=self._text("seeds"),
             gpu=self._choice("gpu").value,
@@ -96,18 +96,16 @@ class FormFields(Vertical):
         root = self.query_one("#root", Input)
         root.suggester = SuggestFromList([printable(folder.root) for folder in found.folders])
         datasets = self.query_one("#dataset", Select)
-        datasets.set_options([(_folder(folder), folder.root) for folder in found.folders])
+        with datasets.prevent(Select.Changed):
+            folders = [(_folder(folder), folder.root) for folder in found.folders]
+            datasets.set_options([ANOTHER, *folders])
         self._show_dataset()
-        starts, source = self.query_one("#start", Select), self.draft.source
-        known = dict(found.starts)
-        if source is not None:
-            known.setdefault(source, f"run {source}")
-        starts.set_options([(Content(label), number) for number, label in known.items()])
-        starts.value = Select.NULL if source is None else source
+        self._found = found.starts
+        self._show_starts()
 
-    def offer_gpus(self, indices: Sequence[str]) -> None:
-        """Offer the GPUs of this machine."""
-        self._choice("gpu").offer(["auto", *indices, "cpu"])
+    def offer_gpus(self, indices: Sequence[str], remark: str) -> None:
+        """Offer the GPUs of this machine, and say something about their memory."""
+        self._choice("gpu").offer(["auto", *indices, "cpu"], remark)
 
     def show_root(self, state: str) -> None:
         """Say what was found in the data folder."""
@@ -115,13 +113,15 @@ class FormFields(Vertical):
 
     @on(Select.Changed, "#dataset")
     def _take_folder(self, event: Select.Changed) -> None:
-        folder = next((found for found in self._folders if found.root == event.value), None)
-        root = self.query_one("#root", Input)
-        if folder is not None and root.value != folder.root:
+        known = {found.root: found for found in self._folders}
+        root, folder = self.query_one("#root", Input), known.get(str(event.value))
+        if folder is not None:
             root.value = folder.root
-            presets = self.query_one("#preset", Select)
-            if folder.preset in _presets():
-                presets.value = folder.preset
+            if folder.preset in _known_presets():
+                self.query_one("#preset", Select).value = folder.preset
+        elif root.value in known:
+            root.value = ""
+            root.focus()
 
     @on(Select.Changed, "#preset")
     def _take_preset(self, event: Select.Changed) -> None:
@@ -134,11 +134,41 @@ class FormFields(Vertical):
         self._choice("gpu").choose("cpu" if self._preset in CPU_PRESETS else "auto")
         self._show_defaults()
 
+    @on(Select.Changed, "#start")
+    def _take_start(self, event: Select.Changed) -> None:
+        """Leave the stages to the run that one starts from; from scratch they are trained."""
+        assert isinstance(event.value, int), "every option is a number"
+        source = event.value or None
+        if source == self._source:
+            return
+        self._source = source
+        for stage in self._taken:
+            self._tick(stage).turn(True)
+        start = next((start for start in self._found if start.run_id == source), None)
+        given = start.gives(self.draft.stages) if start is not None else ()
+        self._taken = [stage for stage in given if self._tick(stage).value]
+        for stage in self._taken:
+            self._tick(stage).turn(False)
+
+    @on(Input.Changed, "#root")
+    @on(Choice.Changed)
+    def _show_starts(self) -> None:
+        """Offer the runs that fit; the chosen one stays."""
+        starts, draft = self.query_one("#start", Select), self.draft
+        known = {start.run_id: start.label for start in self._found if start.fits(draft)}
+        if draft.source is not None:
+            known.setdefault(draft.source, f"run {draft.source}")
+        with starts.prevent(Select.Changed):
+            runs = [(Text(label), number) for number, label in known.items()]
+            starts.set_options([SCRATCH, *runs])
+            starts.value = draft.source or 0
+
     @on(Input.Changed, "#root")
     def _show_dataset(self) -> None:
         datasets, root = self.query_one("#dataset", Select), self._text("root")
         is_known = root in [folder.root for folder in self._folders]
-        datasets.value = root if is_known else Select.NULL
+        with datasets.prevent(Select.Changed):  # it is not chosen, only shown
+            datasets.value = root if is_known else ""
 
     @on(Input.Changed)
     @on(Select.Changed)
@@ -167,18 +197,16 @@ class FormFields(Vertical):
         self.query_one("#name", Input).placeholder = "made from preset and seed"
 
     def _datasets(self) -> Select[str]:
-        return Select((), prompt="another folder", id="dataset", compact=True)
+        return Select([ANOTHER], allow_blank=False, id="dataset", compact=True)
 
     def _presets(self) -> Select[str]:
-        options = [(preset, preset) for preset in _presets()]
+        options = [(preset, preset) for preset in _known_presets()]
         return Select(options, value=self._preset, allow_blank=False, id="preset", compact=True)
 
     def _starts(self) -> Select[int]:
-        source = self._draft.source
-        if source is None:
-            return Select((), prompt="scratch", id="start", compact=True)
-        options = [(f"run {source}", source)]
-        return Select(options, value=source, prompt="scratch", id="start", compact=True)
+        source = self._draft.source or 0
+        options = [SCRATCH, *[(f"run {source}", source)] * bool(source)]
+        return Select(options, value=source, allow_blank=False, id="start", compact=True)
 
     def _stages(self) -> Iterator[Tick | Field]:
         for stage, epochs in zip(STAGES, self._draft.epochs, strict=True):
@@ -205,19 +233,27 @@ class FormFields(Vertical):
         return self.query_one(f"#{name}", Choice)
 
 
-def _row(name: str, *fields: Input | Select[str] | Select[int] | Static) -> Horizontal:
-    return Horizontal(Static(name, markup=False, classes="row-name"), *fields, classes="row")
+def _row(
+    name: str, *fields: Input | Select[str] | Select[int] | Static, id: str | None = None
+) -> Horizontal:
+    label = Static(name, markup=False, classes="row-name")
+    return Horizontal(label, *fields, id=id, classes="row")
+
+
+def _pair(first: Horizontal, second: Horizontal) -> Horizontal:
+    """Two rows that stand side by side where there is room."""
+    return Horizontal(first, second, classes="pair")
 
 
 def _label(text: str) -> Static:
     return Static(text, markup=False, classes="row-label")
 
 
-def _folder(folder: Folder) -> Content:
-    return Content(printable(f"{folder.dataset or Path(folder.root).name}  {folder.root}"))
+def _folder(folder: Folder) -> Text:
+    return Text(printable(f"{folder.dataset or Path(folder.root).name}  {folder.root}"))
 
 
-def _presets() -> list[str]:
+def _known_presets() -> list[str]:
     from ccafl.presets import PRESETS
 
     return list(PRESETS)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
 from textual.style import Style
-from textual.widgets import Input, Static
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState
 
 from ccafl.sentences import printable
 from tui.commands import Command
 from tui.key_line import KeyLine
-from tui.messages import Interest
+from tui.messages import Interest, mistake
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -38,18 +39,17 @@ HOST = printable(socket.gethostname().split(".")[0])
 class Heading:
     """What the title line says."""
 
-    counts: tuple[int, int, int] = (0, 0, 0)
+    counts: Sequence[int] = ()
     pane: str = "queue"
     path: str = ""
     unseen: str = ""
     badges: Sequence[str] = ()
-    now: float = 0.0
+    clock: str = ""
 
     def content(self, width: int) -> Content:
         """One line; panes on the left, badges, host and clock on the right."""
         left = f" {self.path}" if self.path else Content.assemble(" ccafl  ", *self._panes())
-        clock = datetime.fromtimestamp(self.now).strftime("%H:%M")
-        for rest in (f"  {HOST}  {clock} ", f"  {clock} ", ""):
+        for rest in (f"  {HOST}  {self.clock} ", f"  {self.clock} ", ""):
             line = Content.assemble(left, "  ", self._badges(), rest)
             if line.cell_length <= width:
                 gap = width - line.cell_length
@@ -57,8 +57,9 @@ class Heading:
         return line
 
     def _panes(self) -> Iterator[Content]:
+        counts = [f" {count}" for count in self.counts] or [""] * len(PANES)  # not known yet
         for number, (pane, name) in enumerate(PANES.items(), start=1):
-            text = f"{number} {name} {self.counts[number - 1]}"
+            text = f"{number} {name}{counts[number - 1]}"
             shown = f"[{text}]" if pane == self.pane else f" {text} "
             yield button(shown, f"app.pane('{pane}')")
 
@@ -112,8 +113,7 @@ class Framed(Screen[None]):
         Binding("exclamation_mark", "unseen", "newest problem", show=False),
         Binding("colon,ctrl+p", "palette", "do", tooltip="find what can be done here by name"),
     ]
-    # Textual has its providers under this name; our palette does not ask for them
-    COMMANDS: ClassVar[Sequence[Command]] = (  # type: ignore[assignment]
+    KEYLESS: ClassVar[Sequence[Command]] = (
         Command("Open run", "palette", "type its number"),
         Command("Failed runs", "failed_runs", "the history of runs that failed"),
         Command("About", "about", "version and folders"),
@@ -124,6 +124,7 @@ class Framed(Screen[None]):
         # kept, because looking for them once a second would be most of what an idle app does
         self._title, self._strip = Line("title"), Line("strip")
         self._problem, self._said = Line("problem"), Line("said")
+        self._drawn: tuple[Heading, int] | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the frame around the body."""
@@ -161,6 +162,12 @@ class Framed(Screen[None]):
         else:  # just mounted, and not laid out yet
             self.call_after_refresh(self._place_cursor, event.widget)
 
+    @on(Worker.StateChanged)
+    def _admit(self, event: Worker.StateChanged) -> None:
+        """Say what broke a thread of this screen; nothing else would."""
+        if event.state == WorkerState.ERROR and event.worker.error is not None:
+            self.app.say(printable(mistake(event.worker.error)), is_error=True)
+
     def _place_cursor(self, part: Widget) -> None:
         place = getattr(part, "cursor_screen_offset", part.region.offset)
         self.app.cursor_position = place
@@ -169,13 +176,17 @@ class Framed(Screen[None]):
         """Bring title, strip and sentences up to date."""
         width, height = self.app.size
         heading = signs.heading(pane, self.path, self.app.clock())
-        self._title.show(heading.content(width))
+        if (heading, width) != self._drawn:
+            self._drawn = heading, width
+            self._title.show(heading.content(width))
         strip = button(signs.strip_text(width, height), "screen.gpus")
         self._strip.show(strip)
         for line, text in ((self._problem, signs.problem()), (self._said, signs.said())):
             line.show(text)
             line.display = bool(text)
-        self.set_class(signs.is_closed, "-closed")
+        if signs.is_closed != self.has_class("-closed"):
+            self.set_class(signs.is_closed, "-closed")
+            self.refresh_bindings()
 
     def action_palette(self) -> None:
         """Find what can be done here."""
@@ -189,21 +200,23 @@ class Framed(Screen[None]):
 
     def action_failed_runs(self) -> None:
         """Show ended runs that failed."""
+        from tui.history_pane import HistoryPane
+
         self.app.action_pane("history")
-        self.app.screen.query_one("#filter", Input).value = "state:failed"
+        self.app.screen.query_one(HistoryPane).filter_by("state:failed")
 
     def action_about(self) -> None:
         """Say which program this is and where its files are."""
         from tui.about import About
 
-        self.app.push_screen(About(self.app.home))
+        self.app.push_screen(About())
 
     def action_gpus(self) -> None:
         """Show every GPU with its processes."""
         from tui.gpu_screen import GpuScreen
 
         if not isinstance(self, GpuScreen):
-            self.app.open_above(GpuScreen(self.app.signs.gpu_page))
+            self.app.open_above(GpuScreen())
 
     def action_unseen(self) -> None:
         """Show the newest run that ended badly while nobody looked."""
@@ -212,11 +225,6 @@ class Framed(Screen[None]):
             self.app.open_run(unseen[0].run_id, "!", [problem.run_id for problem in unseen])
         else:
             self.app.say("No run failed or was lost since you looked.")
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether there is room for panels side by side."""
-        return self.app.size.width >= WIDE and self.app.size.height >= TALL
 
 
 class Opened(Framed):

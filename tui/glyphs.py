@@ -13,7 +13,7 @@ OTHER_BLOCKS = {chr(code): "#" for code in range(0x2580, 0x25A0)}
 RULES = dict.fromkeys("─━┄┅┈┉═╌╍╴╶╸╺╼╾", "-") | dict.fromkeys("│┃┆┇┊┋║╎╏╵╷╹╻╽╿", "|")
 BLOCKS = dict(zip("▁▂▃▄▅▆▇█▔▀▌▐▎▏▊▕░", "_.-:=+*#-'||||||.", strict=True))
 STATES = dict(zip("○‖◔●◌✓–✗", "o=.*~+-x", strict=True))
-SIGNS = dict(zip("…·×Δ°±→←↑↓≤≥•", "~.xd +><^v<>*", strict=True))
+SIGNS = dict(zip("…·×Δ°±→←↑↓≤≥•▼▲", "~.xd +><^v<>*v^", strict=True))
 
 
 def _braille(dots: int) -> str:
@@ -46,5 +46,5 @@ def ascii_text(text: str) -> str:
 
 
 def is_utf8() -> bool:
-    """Whether the locale has more than ASCII."""
-    return locale.getpreferredencoding(do_setlocale=False).casefold().replace("-", "") == "utf8"
+    """Whether the locale has more than ASCII; Python itself takes C for UTF-8."""
+    return locale.getencoding().casefold().replace("-", "") == "utf8"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
 
 from ccafl.sentences import printable
 from tui.frame import Line, Opened
@@ -22,13 +24,10 @@ UNNAMED = 1 << 30  # bytes in use that no process accounts for before it is said
 
 
 class GpuScreen(Opened):
-    """One page, renewed with each answer; `page` makes its text."""
+    """One page, renewed with each answer."""
 
     path = "GPU use"
-
-    def __init__(self, page: Callable[[], str]) -> None:
-        super().__init__()
-        self._page = page
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy", "copy", tooltip="copy this page")]
 
     def body(self) -> Iterator[Widget]:
         """The page."""
@@ -38,12 +37,19 @@ class GpuScreen(Opened):
     def on_mount(self) -> None:
         """What is known already."""
         self.query_one(Lines).focus()
-        self.query_one("#gpu-text", Line).show(self._page())
+        self._show()
+
+    def action_copy(self) -> None:
+        """Copy the page, such as for whoever has left a process behind."""
+        self.app.copy(self.app.signs.gpu_page(), "GPU use")
 
     def take(self, message: Message) -> None:
         """Show the newest answer, and whose runs these are."""
         if isinstance(message, GpusRead | QueueRead):
-            self.query_one("#gpu-text", Line).show(self._page())
+            self._show()
+
+    def _show(self) -> None:
+        self.query_one("#gpu-text", Line).show(self.app.signs.gpu_page())
 
 
 def gpu_page(gpus: Sequence[Gpu], owners: Mapping[int, Owner], runs: Sequence[RunRow]) -> str:

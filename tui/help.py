@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, zip_longest
+from itertools import chain, groupby, zip_longest
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from tui.frame import WIDE, Line, Opened
-from tui.keys import KeyRow, key_rows
+from tui.keys import KeyRow, joined, key_rows, together
 from tui.texts import Lines
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ class HelpScreen(Opened):
 
     def __init__(self, here: Sequence[KeyRow]) -> None:
         super().__init__()
-        known = {(row.keys, row.does) for row in here}
-        rest = [row for row in key_rows() if (row.keys, row.does) not in known]
-        self._rows = [*here, *rest]
+        self._rows = joined(together(here), key_rows())
 
     def body(self) -> Iterator[Widget]:
         """A field that is hidden at first, and the page."""
@@ -47,17 +45,27 @@ class HelpScreen(Opened):
         """Two columns need room."""
         self._show()
 
+    def action_leave(self) -> None:
+        """Show all keys again, else go back."""
+        field = self.query_one(Input)
+        if field.display:
+            field.value, field.display = "", False
+            self.query_one(Lines).focus()
+        else:
+            super().action_leave()
+
     def action_filter(self) -> None:
         """Type words."""
-        self.query_one(Input).display = True
-        self.query_one(Input).focus()
+        field = self.query_one(Input)
+        field.display = True
+        self.set_focus(field)  # at once: what is typed ahead must not act, or quit
 
     @on(Input.Changed)
     def _show(self) -> None:
         words = self.query_one(Input).value.casefold().split()
-        lines = _lines(row for row in self._rows if _has(row, words))
+        blocks = _blocks(row for row in self._rows if _has(row, words))
         width = self.app.size.width
-        lines = _in_columns(lines, width // 2) if width >= WIDE else lines
+        lines = _in_columns(blocks, width // 2) if width >= WIDE else chain(*blocks)
         self.query_one("#help-text", Line).show("\n".join(lines) or " No key does that.")
 
     @on(Input.Submitted)
@@ -70,17 +78,23 @@ def _has(row: KeyRow, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _lines(rows: Iterable[KeyRow]) -> list[str]:
-    """A line per key below the name of its place."""
-    lines = []
-    for where, group in groupby(rows, key=lambda row: row.where):
-        lines.append(f" {where}")
-        lines += [f"   {row.keys.replace('`', ''):<16} {row.does}" for row in group]
-    return lines
+def _blocks(rows: Iterable[KeyRow]) -> list[list[str]]:
+    """A line per key below the name of its place, place by place."""
+    return [
+        [f" {where}", *(f"   {row.keys.replace('`', ''):<16} {row.does}" for row in group)]
+        for where, group in groupby(rows, key=lambda row: row.where)
+    ]
 
 
-def _in_columns(lines: Sequence[str], width: int) -> list[str]:
-    """The second half of the lines beside the first."""
-    half = (len(lines) + 1) // 2
-    pairs = zip_longest(lines[:half], lines[half:], fillvalue="")
-    return [f"{left[: width - 1]:<{width}}{right}".rstrip() for left, right in pairs]
+def _in_columns(blocks: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Two columns of about the same height; no place is broken up."""
+    from ccafl.tables import shorten
+
+    left: list[str] = []
+    right: list[str] = []
+    half = sum(map(len, blocks)) / 2
+    for block in blocks:
+        (right if right or len(left) + len(block) / 2 > half else left).extend(block)
+    pairs = zip_longest(left, right, fillvalue="")
+    lines = (f"{shorten(one, width - 1):<{width}}{shorten(two, width - 3)}" for one, two in pairs)
+    return [line.rstrip() for line in lines]

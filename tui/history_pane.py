@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import DataTable, Input
 
 from ccafl.sentences import printable
 from tui import history_text
 from tui.acting import Acting
-from tui.frame import WIDE, Line
-from tui.history_columns import SORTS, Shown, columns
+from tui.frame import Line
+from tui.history_columns import ROOMY, SORTS, columns
 from tui.history_reading import all_listed
 from tui.lists import RunTable
 from tui.messages import Filter, FilterUnclear, HistoryRead
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from textual.message import Message
 
     from ccafl.store import RunRow
+    from ccafl.store.queries import Which
 
-FIRST_PAGE = PAGE = 500
-EMPTY = " No run has ended yet.  In a shell:  ccafl run --preset demo"
+PAGE = 500
+BESIDE = 160  # from which the preview leaves the list all its columns
+MOST_SETTINGS = 5  # in the preview below the list
+EMPTY = " No run has ended yet.  a  add one,  v  verify a dataset,  or: ccafl run --help"
 UNMATCHED = " No ended run matches.  esc clears the filter"
 
 
@@ -38,16 +41,15 @@ class HistoryPane(Acting):
         Binding("s", "sort", "sort", tooltip="sort by the next column"),
         Binding("S", "reverse", "reverse", tooltip="turn the order round", show=False),
         Binding("b", "which", "last/best", tooltip="last evaluation, or best on test", show=False),
-        Binding("w", "export", "export", tooltip="write what is listed to a file or the clipboard"),
-        Binding("escape", "clear", "clear filter, marks", show=False),
+        Binding("w", "export", "export", tooltip="write what is listed, or copy it"),
+        Binding("escape", "clear", "clear", tooltip="clear marks, else the filter"),
     ]
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
-        self.asked = Filter(limit=FIRST_PAGE)
+        self.asked = Filter(limit=PAGE)
         self._message: HistoryRead | None = None
         self._hint = ""
-        self._shown = Shown()
 
     def compose(self) -> ComposeResult:
         """Filter, table, detail; as it was left, and with nothing known yet."""
@@ -60,15 +62,22 @@ class HistoryPane(Acting):
                 left.words, id="filter", placeholder="filter", compact=True, select_on_focus=False
             )
             yield Line("history-head")
-        table = RunTable(columns(self._shown), "history-table", words_from=WIDE)
+        table = RunTable(columns(self._which), "history-table", words_from=ROOMY)
         detail = Line("history-detail")
         table.display = detail.display = False
-        yield table
-        yield Line("history-empty", " Reading the database …")
-        yield detail
-        with Horizontal(id="history-preview", classes="-empty"):
-            yield Line("history-results")
-            yield Line("history-settings")
+        with Container(id="history-body"):
+            with Vertical():
+                yield table
+                yield Line("history-empty", " Reading the database …")
+                yield detail
+            with Container(id="history-preview", classes="-empty"):
+                yield Line("history-results")
+                yield Line("history-settings")
+
+    def on_resize(self) -> None:
+        """The preview stands beside the list where both have room."""
+        self.set_class(self.size.width >= BESIDE, "-beside")
+        self.call_after_refresh(self._show_detail)
 
     @property
     def table(self) -> RunTable:
@@ -98,7 +107,9 @@ class HistoryPane(Acting):
             self._ask(replace(self.asked, words=self._message.asked.words if self._message else ""))
         if not isinstance(message, HistoryRead) or message.asked != self.asked:
             return
-        before, self._message, self._shown.which = self._message, message, message.asked.which
+        before, self._message = self._message, message
+        if before is not None and before.asked == message.asked:  # what a filter hides stays marked
+            self.table.marked -= {run.id for run in before.runs} - {run.id for run in message.runs}
         self._show_head()
         self.query_one("#history-empty", Line).show(UNMATCHED if message.ended else EMPTY)
         if before is None or (message.runs, message.asked) != (before.runs, before.asked):
@@ -106,11 +117,15 @@ class HistoryPane(Acting):
 
     def focus_view(self) -> None:
         """Give the keys to the list."""
-        (self.table if self.table.display else self).focus()
+        self.screen.set_focus(self.table if self.table.display else self)  # at once, as for `/`
+
+    def filter_by(self, words: str) -> None:
+        """Show the runs that these words choose."""
+        self.field.value = words
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self.field.focus()
+        self.screen.set_focus(self.field)  # at once: what is typed ahead must not act on runs
 
     def action_sort(self) -> None:
         """Sort by the next column."""
@@ -142,7 +157,7 @@ class HistoryPane(Acting):
     def _filter(self, event: Input.Changed) -> None:
         self._hint = ""
         self._show_head()
-        self._ask(replace(self.asked, words=event.value.strip(), limit=FIRST_PAGE))
+        self._ask(replace(self.asked, words=event.value.strip(), limit=PAGE))
 
     @on(Input.Submitted)
     def _to_list(self) -> None:
@@ -162,11 +177,14 @@ class HistoryPane(Acting):
         if run is None or self._message is None:
             return
         published = self._message.published.get(run.dataset)
-        detail = history_text.detail(run, published, resumes=not self.app.read_only)
-        self.query_one("#history-detail", Line).show(detail)
-        if self.query_one("#history-preview").display:
+        line, preview = self.query_one("#history-detail", Line), self.query_one("#history-preview")
+        width = line.size.width or self.app.size.width - 2
+        resumes = not self.app.read_only
+        line.show(history_text.detail(run, published, width, resumes=resumes))
+        if preview.display:
             self.query_one("#history-results", Line).show(history_text.results(run, published))
-            self.query_one("#history-settings", Line).show(history_text.settings(run))
+            most = MOST_SETTINGS if not self.has_class("-beside") else preview.size.height - 12
+            self.query_one("#history-settings", Line).show(history_text.settings(run, most))
         if self.table.cursor_row == len(self.table.runs) - 1:
             self._read_more()
 
@@ -180,6 +198,10 @@ class HistoryPane(Acting):
         run = self.table.highlighted
         if run is not None:
             self.app.open_run(run.id, "3 History", [other.id for other in self.table.runs])
+
+    def _which(self) -> Which:
+        """The evaluation whose metrics are shown; what is asked for may not be read yet."""
+        return self._message.asked.which if self._message is not None else "last"
 
     def _show_runs(self, message: HistoryRead) -> None:
         has_rows, had_rows = bool(message.runs), self.table.display
@@ -210,4 +232,5 @@ class HistoryPane(Acting):
         parts += [f"{message.matching:,} of {message.ended:,}"]
         parts += ["best on test"] * (message.asked.which == "best")
         parts += [f"sort {SORTS[message.asked.sort]} {arrow}"]
-        self.query_one("#history-head", Line).show(printable(self._hint or "   ".join(parts)) + " ")
+        head = printable(self._hint or "   ".join(parts))
+        self.query_one("#history-head", Line).show(f"  {head} ")

@@ -11,26 +11,27 @@ from tui.lists import glyph_and_word
 if TYPE_CHECKING:
     from ccafl.store import ReferenceRow, RunRow
 
-MOST_SETTINGS = 7
+_WRAPPED = 16  # cells that may be lost where a sentence is broken into two lines
 
 
-def detail(run: RunRow, published: ReferenceRow | None, *, resumes: bool) -> str:
-    """Number, state, tags and note; below them how it ended, or what was reached when.
+def detail(run: RunRow, published: ReferenceRow | None, width: int, *, resumes: bool) -> str:
+    """Number, state, tags and note; in two lines how it ended, or what was reached when.
 
     `resumes`: whether to name the key that continues a run.
     """
-    from ccafl.tables import duration
+    from ccafl.tables import duration, shorten
 
     parts = [f"{run.id} {glyph_and_word(state(run))}"]
     if run.started is not None and run.ended is not None:
         parts.append(f"took {duration(run.ended - run.started)}")
     parts.append(f"tags {' '.join(run.tags) or '-'}")
     parts += [f"note {run.note}"] * bool(run.note)
-    second = _reached(run, published)
+    second, resume = _reached(run, published), ""
     if run.state in AGAIN:
         saved = f"from step {run.checkpoint:,}" if run.checkpoint else "from the start"
-        second = f"{ended(run)}." + f"   r resume, {saved}" * resumes
-    return f"{printable('   '.join(parts))}\n{second}"
+        second, resume = f"{ended(run)}.", f"   r resume, {saved}" * resumes
+    first = shorten(printable("   ".join(parts)), width)
+    return f"{first}\n{shorten(second, 2 * width - _WRAPPED - len(resume))}{resume}"
 
 
 def _reached(run: RunRow, published: ReferenceRow | None) -> str:
@@ -50,30 +51,28 @@ def results(run: RunRow, published: ReferenceRow | None) -> str:
     """Last and best evaluation, and what was published on its data set."""
     from ccafl.tables import METRICS, percent
 
-    rows = {"last": run.last, "best": run.best}
-    heads = "".join(f"{head:>8}" for head in METRICS.values())
-    lines = [f"{'':<10}{'epoch':<10}{heads}"]
-    for name, row in rows.items():
-        place = f"{row.stage} {row.epoch}" if row else "-"
-        values = "".join(f"{percent(getattr(row, key, None)):>8}" for key in METRICS)
-        lines.append(f"{name:<10}{place:<10}{values}")
-    if published is not None:
-        values = "".join(f"{percent(getattr(published, key, None)):>8}" for key in METRICS)
-        lines.append(f"{'published':<10}{published.method:<10}{values}")
-    return "\n".join(lines)
+    rows = {"last": run.last, "best": run.best} | ({"published": published} if published else {})
+    places = [f"{row.stage} {row.epoch}" if row else "-" for row in (run.last, run.best)]
+    places += [published.method] if published else []
+    lines = {"": list(rows), "at": places}
+    for key, head in METRICS.items():
+        lines[head] = [percent(getattr(row, key, None)) for row in rows.values()]
+    return "\n".join(
+        f"{head:<8}" + "".join(f"{cell:>10}" for cell in cells) for head, cells in lines.items()
+    )
 
 
-def settings(run: RunRow) -> str:
-    """Settings that differ from the preset, with the preset's values."""
-    from ccafl.overview import differences
+def settings(run: RunRow, most: int) -> str:
+    """Settings that differ from the preset, with the preset's values, at most so many."""
+    from ccafl.overview import differences, value_text
 
     found = differences(run)
     if not found:
         return f"settings: those of preset {printable(run.preset or 'default')}"
     lines = [f"differs from preset {run.preset or 'default'}"]
-    for key, values in list(found.items())[:MOST_SETTINGS]:
-        own, preset = ("-" if value is None else value for value in values.values())
+    for key, values in list(found.items())[:most]:
+        own, preset = value_text(values["run"]), value_text(values["preset"])
         lines.append(f"  {key} {own}   preset {preset}")
-    if len(found) > MOST_SETTINGS:
-        lines.append(f"  and {len(found) - MOST_SETTINGS} more")
+    if len(found) > most:
+        lines.append(f"  and {len(found) - most} more")
     return "\n".join(map(printable, lines))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from textual.actions import parse
@@ -27,26 +28,27 @@ class KeyRow:
 def offered(screen: Screen[Any]) -> Iterator[tuple[DOMNode, Binding]]:
     """Our own keys that do something now, with their owners; those of the focused part first."""
     taken: set[str] = set()
-    for node in path(screen):
+    for node in nodes_with_keys(screen):
         for binding in own(type(node), "BINDINGS"):
             if binding.key not in taken and can(node, binding.action):
                 taken.add(binding.key)
                 yield node, binding
 
 
-def path(screen: Screen[Any]) -> list[DOMNode]:
+def nodes_with_keys(screen: Screen[Any]) -> list[DOMNode]:
     """The parts of a screen that see a key, from the focused one to the app."""
     return (screen.focused or screen).ancestors_with_self
 
 
 def can(node: DOMNode, action: str) -> bool:
     """Whether an action can be done now."""
-    _, name, parameters = parse(action)
-    return bool(node.check_action(name, parameters))
+    owner, name, parameters = parse(action)
+    doer = {"app": node.app, "screen": node.screen}.get(owner, node)
+    return bool(doer.check_action(name, parameters))
 
 
 def own(kind: type[DOMNode], table: str) -> Iterator[Any]:
-    """The entries of `BINDINGS` or `COMMANDS` of a class and of those classes it is made from.
+    """The entries of `BINDINGS` or `KEYLESS` of a class and of those classes it is made from.
 
     Textual's own classes are left out; their keys are theirs.
     """
@@ -66,6 +68,7 @@ def key_rows() -> list[KeyRow]:
     from tui.fields import Choice, Tick
     from tui.form import FormScreen
     from tui.frame import Framed, Opened
+    from tui.gpu_screen import GpuScreen
     from tui.help import HelpScreen
     from tui.history_pane import HistoryPane
     from tui.lists import RunTable
@@ -77,7 +80,7 @@ def key_rows() -> list[KeyRow]:
     from tui.run_view import RunView
     from tui.settings_panel import SettingsPanel
     from tui.text_log import TextLog
-    from tui.texts import Lines
+    from tui.texts import Scrolled
 
     places = {
         "everywhere": [*Framed.BINDINGS, *CcaflApp.BINDINGS],
@@ -86,14 +89,15 @@ def key_rows() -> list[KeyRow]:
         "Queue": QueuePane.BINDINGS,
         "run view": RunView.BINDINGS,
         "chart": LossesPanel.BINDINGS,
-        "log": [*TextLog.BINDINGS, *LogView.BINDINGS],
+        "log": [*Scrolled.BINDINGS, *TextLog.BINDINGS, *LogView.BINDINGS],
         "evaluations": EvaluationsPanel.BINDINGS,
         "settings": SettingsPanel.BINDINGS,
         "Live, run view": LivePane.BINDINGS,
         "History": HistoryPane.BINDINGS,
         "compare": CompareScreen.BINDINGS,
-        "other text": Lines.BINDINGS,
+        "other text": Scrolled.BINDINGS,
         "opened screens": Opened.BINDINGS,
+        "GPU use": GpuScreen.BINDINGS,
         "help": HelpScreen.BINDINGS,
         "new run": FormScreen.BINDINGS,
         "a tick": Tick.BINDINGS,
@@ -105,9 +109,25 @@ def key_rows() -> list[KeyRow]:
         "deleting a run": DeleteRun.BINDINGS,
     }
     everywhere, *elsewhere = (_rows(bindings, where) for where, bindings in places.items())
-    known = {(row.keys, row.does) for row in everywhere}
-    rows = (row for rows in elsewhere for row in rows)
-    return [*everywhere, *(row for row in rows if (row.keys, row.does) not in known)]
+    return joined(everywhere, chain.from_iterable(elsewhere))
+
+
+def joined(first: Sequence[KeyRow], others: Iterable[KeyRow]) -> list[KeyRow]:
+    """Rows, and behind them those others that do something else."""
+    known = {(row.keys, row.does) for row in first}
+    return [*first, *(row for row in others if (row.keys, row.does) not in known)]
+
+
+def together(rows: Iterable[KeyRow]) -> list[KeyRow]:
+    """Rows of keys that do the same in the same place become one, as the letters of curves do."""
+    groups = groupby(rows, key=lambda row: (row.does, row.where))
+    return [KeyRow(" ".join(row.keys for row in group), *what) for what, group in groups]
+
+
+def key_name(key: str) -> str:
+    """The key as one reads it on a keyboard."""
+    names = {"enter": "enter", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
+    return names.get(key, key if "+" in key or len(key) == 1 else format_key(key))
 
 
 def key_row(binding: Binding, where: str) -> KeyRow:
@@ -124,10 +144,4 @@ def as_markdown() -> str:
 
 
 def _rows(bindings: Iterable[object], where: str) -> list[KeyRow]:
-    return [key_row(binding, where) for binding in bindings if isinstance(binding, Binding)]
-
-
-def key_name(key: str) -> str:
-    """The key as one reads it on a keyboard."""
-    names = {"enter": "enter", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
-    return names.get(key, key if "+" in key or len(key) == 1 else format_key(key))
+    return together(key_row(binding, where) for binding in bindings if isinstance(binding, Binding))

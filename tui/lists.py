@@ -13,15 +13,17 @@ from textual.geometry import Offset
 from textual.message import Message
 from textual.widgets import DataTable
 
+from ccafl.sentences import state
+
 if TYPE_CHECKING:
     from textual.events import Click
 
     from ccafl.store import RunRow
     from tui.program import CcaflApp
 
-GAP = 1  # cells between columns
-NARROWEST = 12
+GAP, NARROWEST = 1, 12  # cells between columns, and of a name
 OPENING_CLICKS = 2
+MOST_TAKEN = 20  # rows that are taken away one by one; more are shown anew
 FEWEST, MOST = 2, 6  # runs that a comparison takes
 GLYPHS = {
     "queued": "○",
@@ -55,20 +57,15 @@ class Column:
     head: str
     cell: Callable[[RunRow], str]
     width: int
-    right: bool = False
+    is_right: bool = False
     from_width: int = 0
     below_width: int = 10_000
     sort: str = ""
 
 
-def glyph(state: str) -> str:
-    """The sign of a state, one cell wide."""
-    return GLYPHS[state]
-
-
-def glyph_and_word(state: str) -> str:
+def glyph_and_word(word: str) -> str:
     """A state as one reads it, never by its colour alone."""
-    return f"{glyph(state)} {state}"
+    return f"{GLYPHS[word]} {word}"
 
 
 class RunTable(DataTable[Text]):
@@ -108,8 +105,8 @@ class RunTable(DataTable[Text]):
         self.runs: Sequence[RunRow] = ()
         self._all_columns, self._words_from = columns, words_from
         self._laid_out: list[tuple[Column, int]] = []
-        self._shown: list[list[Text]] = []
-        self._for_width = -1
+        self._shown: list[list[str]] = []
+        self._for_width, self._height = -1, 0
 
     @property
     def highlighted(self) -> RunRow | None:
@@ -123,29 +120,41 @@ class RunTable(DataTable[Text]):
         return self.content_region.offset + Offset(0, row)
 
     def chosen(self) -> list[RunRow]:
-        """The marked runs, else the highlighted one."""
+        """The marked runs that are shown, else the highlighted one."""
         marked = [run for run in self.runs if run.id in self.marked]
         return marked or [run for run in (self.highlighted,) if run is not None]
 
     def show(self, runs: Sequence[RunRow]) -> None:
-        """Show runs; cells that did not change are not drawn again."""
-        before, old_ids = self.highlighted, [run.id for run in self.runs]
-        ids = [run.id for run in runs]
+        """Show runs; the highlighted one stays; cells that did not change are not drawn again."""
+        before, surplus = self.highlighted, len(self.runs) - len(runs)
         self.runs = runs
-        self.marked.intersection_update(ids)
-        if self._for_width == self._width() and old_ids == ids[: len(old_ids)]:
-            rows = [self._cells(run) for run in runs]
-            self._update(rows[: len(old_ids)])
-            self.add_rows(rows[len(old_ids) :])
-        else:
-            rows = self._rebuild(before)
-        self._shown = rows
+        if self._for_width != self._width() or surplus > MOST_TAKEN:
+            self._lay_out()
+        rows = [self._cells(run) for run in runs]
+        for key in list(self.rows)[len(rows) :]:
+            self.remove_row(key)
+        del self._shown[len(rows) :]
+        for row, cells in enumerate(rows[: len(self._shown)]):
+            for index, text in enumerate(cells):
+                self._show_cell(row, index, text)
+        for cells in rows[len(self._shown) :]:
+            self.add_row(*(self._draw(index, text) for index, text in enumerate(cells)))
+            self._shown.append(cells)
+        here = [row for row, run in enumerate(runs) if before is not None and run.id == before.id]
+        if here and here[0] != self.cursor_row:
+            self.move_cursor(row=here[0], animate=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Comparing is offered once something is marked, or where there are results."""
+        del parameters
+        if action != "compare" or self.marked:
+            return True
+        return sum(run.last is not None for run in self.runs) >= FEWEST
 
     def action_half(self, sign: int) -> None:
         """Move the cursor half a page."""
         step = max(1, (self.size.height - 1) // 2)
-        row = min(max(self.cursor_row + sign * step, 0), max(self.row_count - 1, 0))
-        self.move_cursor(row=row)
+        self.move_cursor(row=self.cursor_row + sign * step)
 
     def action_scroll_top(self) -> None:
         """Go to the first row."""
@@ -153,7 +162,7 @@ class RunTable(DataTable[Text]):
 
     def action_scroll_bottom(self) -> None:
         """Go to the last row."""
-        self.move_cursor(row=max(self.row_count - 1, 0))
+        self.move_cursor(row=self.row_count)
 
     def action_mark(self) -> None:
         """Mark the highlighted run, or take its mark away, and go on to the next."""
@@ -165,8 +174,9 @@ class RunTable(DataTable[Text]):
             self.post_message(self.Marked())
 
     def action_compare(self) -> None:
-        """Compare the marked runs."""
-        runs = [run.id for run in self.runs if run.id in self.marked]
+        """Compare the marked runs, also those that a filter hides."""
+        shown = [run.id for run in self.runs if run.id in self.marked]
+        runs = [*shown, *sorted(self.marked.difference(shown))]
         if FEWEST <= len(runs) <= MOST:
             self.app.compare(runs)
         else:
@@ -174,7 +184,6 @@ class RunTable(DataTable[Text]):
 
     def action_copy(self) -> None:
         """Copy rows with all columns, whatever there is room for."""
-        from ccafl.sentences import state
         from ccafl.tables import Table, as_tabs
 
         runs = self.chosen()
@@ -187,8 +196,8 @@ class RunTable(DataTable[Text]):
         """Take all marks away; False if there are none."""
         had = bool(self.marked)
         self.marked.clear()
-        for index in range(len(self.runs)):
-            self._show_mark(index)
+        for row in range(len(self.runs)):
+            self._show_mark(row)
         self.post_message(self.Marked())
         return had
 
@@ -198,9 +207,13 @@ class RunTable(DataTable[Text]):
             self.app.cursor_position = self.cursor_screen_offset
 
     def on_resize(self) -> None:
-        """Fit the columns to the new width."""
+        """Fit the columns to the new width; a highlighted row that is in view stays there."""
+        was_in_view = 0 <= self.cursor_row - self.scroll_offset.y < self._height
+        self._height = self.size.height - self.header_height
         if self._for_width != self._width():
             self.show(self.runs)
+        if was_in_view:
+            self.move_cursor(row=self.cursor_row, animate=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolling, by wheel or cursor, may reach the end."""
@@ -216,9 +229,8 @@ class RunTable(DataTable[Text]):
             return
         event.stop()
         if row == -1:
-            clicked = self._laid_out[column - 2][0].sort if column >= 2 else ""
-            if clicked:
-                self.post_message(self.HeadClicked(clicked))
+            if column >= 2 and (sort := self._laid_out[column - 2][0].sort):
+                self.post_message(self.HeadClicked(sort))
             return
         self.move_cursor(row=row)
         if event.chain == OPENING_CLICKS:
@@ -233,63 +245,54 @@ class RunTable(DataTable[Text]):
     def _fit(self) -> list[tuple[Column, int]]:
         """Columns with their widths; where there is no room they leave from the right."""
         width = self._width()
-        columns = [
-            column
-            for column in self._all_columns
-            if column.from_width <= width < column.below_width
-        ]
+        columns = [of for of in self._all_columns if of.from_width <= width < of.below_width]
         room = width - 1 - (self._state_width() + GAP) - (1 + GAP)  # a scroll bar takes a cell
         while len(columns) > 1 and room < _least(columns):
             columns.pop()
         rest = max(0, room - _least(columns))
         return [(column, column.width or (NARROWEST + rest)) for column in columns]
 
-    def _cells(self, run: RunRow) -> list[Text]:
-        from ccafl.sentences import state
+    def _cells(self, run: RunRow) -> list[str]:
+        """State, mark and what each column says of a run, as plain text that is soon compared."""
+        return [state(run), self._mark(run), *(column.cell(run) for column, _ in self._laid_out)]
 
-        found = state(run)
-        sign = glyph_and_word(found) if self._width() >= self._words_from else glyph(found)
-        cells = [Text(f" {sign}", style=COLOURS.get(found, ""), no_wrap=True), self._mark(run)]
-        for column, width in self._laid_out:
-            text = Text(column.cell(run), no_wrap=True)
-            text.truncate(width, overflow="ellipsis")
-            if column.right:
-                text.pad_left(width - text.cell_len)
-            cells.append(text)
-        return cells
+    def _draw(self, index: int, text: str) -> Text:
+        """What stands in the column of that index."""
+        if index == 0:
+            sign = glyph_and_word(text) if self._width() >= self._words_from else GLYPHS[text]
+            return Text(f" {sign}", style=COLOURS.get(text, ""), no_wrap=True)
+        if index == 1:
+            return Text(text)
+        column, width = self._laid_out[index - 2]
+        drawn = Text(text, no_wrap=True)
+        drawn.truncate(width, overflow="ellipsis")
+        if column.is_right:
+            drawn.pad_left(width - drawn.cell_len)
+        return drawn
 
-    def _mark(self, run: RunRow) -> Text:
-        return Text("*" if run.id in self.marked else " ")
+    def _mark(self, run: RunRow) -> str:
+        return "*" if run.id in self.marked else " "
 
-    def _show_mark(self, index: int) -> None:
-        mark = self._mark(self.runs[index])
-        if mark != self._shown[index][1]:
-            self._shown[index][1] = mark
-            self.update_cell_at(Coordinate(index, 1), mark)
+    def _show_mark(self, row: int) -> None:
+        self._show_cell(row, 1, self._mark(self.runs[row]))
 
-    def _update(self, rows: Sequence[Sequence[Text]]) -> None:
-        for index, (new, old) in enumerate(zip(rows, self._shown, strict=True)):
-            for column, (cell, was) in enumerate(zip(new, old, strict=True)):
-                if cell != was:
-                    self.update_cell_at(Coordinate(index, column), cell)
+    def _show_cell(self, row: int, index: int, text: str) -> None:
+        if text != self._shown[row][index]:
+            self._shown[row][index] = text
+            self.update_cell_at(Coordinate(row, index), self._draw(index, text))
 
-    def _rebuild(self, before: RunRow | None) -> list[list[Text]]:
-        self._for_width, self._laid_out = self._width(), self._fit()
+    def _lay_out(self) -> None:
+        """Take all rows away, and make the columns that fit."""
+        self._for_width, self._laid_out, self._shown = self._width(), self._fit(), []
         self.clear(columns=True)
         head = " State" if self._width() >= self._words_from else ""
         self.add_column(Text(head), width=self._state_width() + GAP)
         self.add_column(Text(""), width=1 + GAP)
         for column, width in self._laid_out:
             label = Text(column.head)
-            if column.right:
+            if column.is_right:
                 label.pad_left(width - label.cell_len)
             self.add_column(label, width=width + GAP)
-        rows = [self._cells(run) for run in self.runs]
-        self.add_rows(rows)
-        ids = [run.id for run in self.runs]
-        if before is not None and before.id in ids:
-            self.move_cursor(row=ids.index(before.id), animate=False)
-        return rows
 
 
 def _least(columns: Sequence[Column]) -> int:

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from tui.program import CcaflApp
 
 
-class LivePane(Vertical):
+class LivePane(Vertical, can_focus=True):
     """A run view that follows what trains; a run that ends stays until another one begins."""
 
     app: CcaflApp
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "app.add", "add", tooltip="add a run"),  # works everywhere, is shown here
         Binding("less_than_sign", "other(-1)", "previous run", show=False),
         Binding("greater_than_sign", "other(1)", "next run", show=False),
     ]
@@ -66,8 +67,11 @@ class LivePane(Vertical):
             self.app.look()
 
     def focus_view(self) -> None:
-        """Give the keys to the run."""
-        self.view.focus_view()
+        """Give the keys to the run, if there is one."""
+        if self.run_id is None:
+            self.screen.set_focus(self)
+        else:
+            self.view.focus_view()
 
     def _choose(self, runs: Sequence[RunRow]) -> None:
         active = [run for run in runs if run.state in ACTIVE]
@@ -86,11 +90,10 @@ class LivePane(Vertical):
             following = f" Next: run {queued[0].id}, {waits(queued[0])}." if queued else ""
             self.query_one("#live-empty", Line).show(f" Nothing is running.{following}")
 
-    def _show(self, run_id: int | None) -> None:
+    def _show(self, run_id: int) -> None:
         self.run_id = run_id
-        self.view.display = run_id is not None
-        self.query_one("#live-empty").display = run_id is None
-        if run_id is not None and self.display:
+        self.view.display, self.query_one("#live-empty").display = True, False
+        if self.display:
             self.call_after_refresh(self._focus_if_shown)
 
     def _focus_if_shown(self) -> None:

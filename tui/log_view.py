@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input
 
 from ccafl.sentences import printable
+from tui.following import KEPT
 from tui.messages import HeadChanged
-from tui.text_log import KEPT, TextLog
+from tui.text_log import TextLog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from textual.app import ComposeResult
@@ -93,19 +95,21 @@ class LogView(Vertical):
         search, length = self._search, f"{self._count:,} line{'s' * (self._count != 1)}"
         if search.words and not search.matches:
             return f"{length}   no match of {printable(search.words)}"
+        if search.matches:
+            return f"{search.at + 1:,} of {len(search.matches):,}   {length}"
         follows = "following" if self._is_following else "not following"
-        found = f"{search.at + 1:,} of {len(search.matches):,}" if search.matches else "/ find"
-        return f"{follows}   {length}   {found}"
+        return f"{follows}   {length}   / find"
 
     def show(self, message: RunRead) -> None:
         """Take new lines; they are written together, at most twice a second."""
-        if message.is_first or message.line_count < self._count:
-            self._begin(message)
+        path = self.app.home.run(message.snapshot.run.id).console
+        if path != self._path or message.line_count < self._count:
+            self._begin(path, message)
         else:
-            has_end = self._first + len(self.log_lines.lines) + len(self._waiting) == self._count
+            known = max(len(message.lines) - (message.line_count - self._count), 0)
+            if self._has_end and (self._is_following or len(self.log_lines.lines) < KEPT):
+                self._waiting += map(printable, message.lines[known:])
             self._count = message.line_count
-            if has_end and (self._is_following or len(self.log_lines.lines) < KEPT):
-                self._waiting += map(printable, message.lines)
         if len(self._waiting) >= KEPT:  # all that is here is older than what is kept
             self.log_lines.clear()
             self._waiting = self._waiting[-KEPT:]
@@ -113,8 +117,8 @@ class LogView(Vertical):
         self._write_soon()
 
     def text(self) -> str:
-        """What `y` copies: what is selected, else what is in view."""
-        return self.screen.get_selected_text() or "\n".join(self.log_lines.in_view())
+        """What `y` copies: what is in view."""
+        return "\n".join(self.log_lines.in_view())
 
     def on_show(self) -> None:
         """What came while it was hidden was not written."""
@@ -166,9 +170,9 @@ class LogView(Vertical):
     def _has_end(self) -> bool:
         return self._first + len(self.log_lines.lines) >= self._count - len(self._waiting)
 
-    def _begin(self, message: RunRead) -> None:
-        """Another run, or a log that was cut."""
-        self._path = self.app.home.run(message.snapshot.run.id).console
+    def _begin(self, path: Path, message: RunRead) -> None:
+        """Another run, or a log that was cut; its end is shown at once."""
+        self._path, self._written = path, 0.0
         self._waiting = [printable(line) for line in message.lines]
         self._count = message.line_count
         self._first = self._count - len(self._waiting)
@@ -235,27 +239,34 @@ class LogView(Vertical):
         else:
             self._load(max(0, number - KEPT // 2), number)
 
-    @work(thread=True, exclusive=True, group="log", exit_on_error=False)
     def _load(self, first: int, top: int) -> None:
         """Read a window of the file; line `top` comes first in view."""
+        if self._path is not None:
+            self._begin_work("log", partial(self._read_window, self._path, first, top))
+
+    def _begin_work(self, group: str, work: Callable[[], None]) -> None:
+        """Work in a thread, on the screen, which says it when that fails."""
+        self.screen.run_worker(work, group=group, thread=True, exclusive=True, exit_on_error=False)
+
+    def _read_window(self, path: Path, first: int, top: int) -> None:
         from ccafl.follow import read_lines
 
-        if (path := self._path) is not None:
-            found = [printable(line) for line in read_lines(path, first, KEPT)]
-            self.post_message(self.Loaded(path, first, found, top))
+        found = [printable(line) for line in read_lines(path, first, KEPT)]
+        self.post_message(self.Loaded(path, first, found, top))
 
     @on(Loaded)
     def _take_window(self, event: Loaded) -> None:
-        if event.path == self._path and event.lines:
+        """Show the window, without lines that were not told of yet: the last may be unfinished."""
+        told = event.lines[: max(self._count - event.first, 0)]
+        if event.path == self._path and told:
             self._first, self._waiting = event.first, []
-            self._count = max(self._count, event.first + len(event.lines))
-            self.log_lines.show(event.lines, event.top - event.first)
+            self.log_lines.show(told, event.top - event.first)
 
     @on(Input.Submitted)
     def _find(self, event: Input.Submitted) -> None:
         self._close_field()
-        if event.value:
-            self._find_all(event.value)
+        if event.value and self._path is not None:
+            self._begin_work("find", partial(self._find_all, self._path, event.value))
         else:
             self.action_unfind()
 
@@ -263,14 +274,11 @@ class LogView(Vertical):
         self.query_one(Input).display = False
         self.log_lines.focus()
 
-    @work(thread=True, exclusive=True, group="find", exit_on_error=False)
-    def _find_all(self, words: str) -> None:
+    def _find_all(self, path: Path, words: str) -> None:
         """Search the whole file."""
         from ccafl.follow import find_lines
 
-        if (path := self._path) is not None:
-            found = Search(words=words, matches=find_lines(path, words))
-            self.post_message(self.Searched(path, found))
+        self.post_message(self.Searched(path, Search(words=words, matches=find_lines(path, words))))
 
     @on(Searched)
     def _take_search(self, event: Searched) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ccafl.events import TERMS
+from tui.series import LETTERS
 
 if TYPE_CHECKING:
     from ccafl.config import RunConfig
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from ccafl.store import EvaluationRow, ReferenceRow
     from tui.series import StageSeries
 
-LETTERS = "ABCDEF"
 TREND_EPOCHS = 10
 
 
@@ -35,6 +35,8 @@ def letters(series: StageSeries, config: RunConfig, stage: str) -> dict[str, str
 
 def terms(snapshot: Snapshot, stage: str, names: Mapping[str, str]) -> list[str]:
     """A line per term: its mean in the newest epoch, and its change over ten epochs."""
+    from ccafl.tables import loss_value
+
     means = {epoch: found for (of, epoch), found in snapshot.means.items() if of == stage}
     newest = max(means, default=0)
     before = max(newest - TREND_EPOCHS, min(means, default=0))
@@ -48,18 +50,22 @@ def terms(snapshot: Snapshot, stage: str, names: Mapping[str, str]) -> list[str]
         if value is None and newest < later.get(name, 0):
             lines.append(f"{letter} {name:<14}{f'from epoch {later[name]}':>17}")
             continue
-        shown = "-" if value is None else f"{value:.4g}"
+        shown = "-" if value is None else loss_value(value)
         change = f"{100 * (value - old) / old:+.1f} %" if value is not None and old and span else ""
         lines.append(f"{letter} {name:<14}{shown:>8}{change:>9}")
     return lines
 
 
-def terms_lines(snapshot: Snapshot, names: Mapping[str, str], width: int) -> str:
-    """The smoothed terms of the stage at work, no term broken over two lines."""
+def terms_lines(snapshot: Snapshot, stage: str, names: Mapping[str, str], width: int) -> str:
+    """The mean of each term in the newest epoch, no term broken over two lines."""
+    from ccafl.tables import loss_value
+
+    newest = max((epoch for of, epoch in snapshot.means if of == stage), default=0)
+    means, later = snapshot.means.get((stage, newest), {}), upcoming(snapshot.config, stage)
     lines = [""]
     for name, letter in names.items():
-        value = snapshot.smooth.get(name)
-        term = f" {letter} {name} {'-' if value is None else f'{value:.4g}'} "
+        shown = f"from epoch {later[name]}" if newest < later.get(name, 0) else "-"
+        term = f" {letter} {name} {loss_value(means[name]) if name in means else shown} "
         if len(lines[-1]) + len(term) > width:
             lines.append("")
         lines[-1] += term

@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from tui import loss_text, run_text
 from tui.commands import Command
 from tui.frame import Line
-from tui.loss_text import LETTERS
+from tui.series import AXES, LETTERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from tui.chart import Chart
     from tui.messages import RunRead
     from tui.program import CcaflApp
+    from tui.remembered import Remembered
     from tui.series import Axis
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.97)
 MOST_ZOOM = 8
 CHART_PERIOD_S = 1.0
-_MOUNT_S = 0.05  # until a chart that was just made can be drawn on
 
 
 class LossesPanel(Vertical, can_focus=True):
@@ -40,15 +40,16 @@ class LossesPanel(Vertical, can_focus=True):
         Binding("plus", "zoom(1)", "zoom", tooltip="zoom in: the newest half"),
         Binding("minus", "zoom(-1)", "zoom out", show=False),
         Binding("0", "zoom(0)", "show the whole stage", show=False),
+        Binding("escape", "unzoom", "show the whole stage", show=False),
         Binding("comma", "smooth(-1)", "less smoothing", show=False),
         Binding("full_stop", "smooth(1)", "smooth", tooltip="more smoothing"),
         Binding("L", "log_axis", "log axis", tooltip="logarithmic axis of losses"),
         *(
-            Binding(letter, f"only('{letter}')", f"only term {letter}, again all", show=False)
+            Binding(letter, f"only('{letter}')", "only this term, again all", show=False)
             for letter in LETTERS
         ),
     ]
-    COMMANDS: ClassVar[Sequence[Command]] = (
+    KEYLESS: ClassVar[Sequence[Command]] = (
         Command("Chart x axis: epoch", "axis('epoch')", "losses by epochs of the stage"),
         Command("Chart x axis: step", "axis('step')", "losses by steps of the run"),
         Command("Chart x axis: time", "axis('time')", "losses by time since the stage began"),
@@ -58,8 +59,7 @@ class LossesPanel(Vertical, can_focus=True):
         super().__init__(id=id)
         self._message: RunRead | None = None
         self._stage: str | None = None  # None follows the stage at work
-        self._smooth, self._is_log, self._zoom, self._only = 1, False, 0, ""
-        self._axis: Axis = "epoch"
+        self._zoom, self._only = 0, ""
         self._drawn, self._is_waiting = 0.0, False
         self._picture: object = None  # what the chart shows now
 
@@ -71,11 +71,6 @@ class LossesPanel(Vertical, can_focus=True):
             yield Line("run-side")
         yield Line("chart-terms")
 
-    def on_mount(self) -> None:
-        """Look as when the app was left."""
-        left = self.app.remembered
-        self._smooth, self._is_log = min(max(left.smooth, 0), len(SMOOTHING) - 1), left.log_axis
-
     @property
     def head(self) -> str:
         """How fast it trains."""
@@ -84,6 +79,7 @@ class LossesPanel(Vertical, can_focus=True):
     def begin(self) -> None:
         """Another run is shown from now on."""
         self._stage, self._zoom, self._only = None, 0, ""
+        self._drawn, self._picture = 0.0, None
 
     def show(self, message: RunRead) -> None:
         """Show what was read."""
@@ -112,15 +108,24 @@ class LossesPanel(Vertical, can_focus=True):
         self._zoom = 0 if by == 0 else min(max(self._zoom + by, 0), MOST_ZOOM)
         self._draw(now=True)
 
+    def action_unzoom(self) -> None:
+        """Show the whole stage again."""
+        self.action_zoom(0)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """One step back is out of the zoom only when there is one."""
+        del parameters
+        return action != "unzoom" or bool(self._zoom)
+
     def action_smooth(self, by: int) -> None:
         """Smooth more or less."""
-        self._smooth = min(max(self._smooth + by, 0), len(SMOOTHING) - 1)
-        self._remember()
+        step = min(max(self._smooth + by, 0), len(SMOOTHING) - 1)
+        self._remember(replace(self.app.remembered, smooth=step))
 
     def action_log_axis(self) -> None:
         """Switch the axis of losses."""
-        self._is_log = not self._is_log
-        self._remember()
+        left = self.app.remembered
+        self._remember(replace(left, log_axis=not left.log_axis))
 
     def action_only(self, letter: str) -> None:
         """Show one term alone, or all again."""
@@ -129,8 +134,7 @@ class LossesPanel(Vertical, can_focus=True):
 
     def action_axis(self, axis: Axis) -> None:
         """Choose what the x axis counts."""
-        self._axis = axis
-        self._draw(now=True)
+        self._remember(replace(self.app.remembered, axis=axis))
 
     def text(self) -> str:
         """What `y` copies: terms and metrics."""
@@ -140,9 +144,23 @@ class LossesPanel(Vertical, can_focus=True):
         """The wheel zooms as the keys do."""
         self.action_zoom(event.by)
 
-    def _remember(self) -> None:
-        left = self.app.remembered
-        self.app.remembered = replace(left, smooth=self._smooth, log_axis=self._is_log)
+    def on_chart_ready(self) -> None:
+        """What was drawn before had another size."""
+        self._picture = None
+        self._draw(now=True)
+
+    @property
+    def _smooth(self) -> int:
+        """The step of smoothing, the same wherever losses are shown and at the next start."""
+        return min(max(self.app.remembered.smooth, 0), len(SMOOTHING) - 1)
+
+    @property
+    def _axis(self) -> Axis:
+        """What the x axis counts, likewise."""
+        return next((axis for axis in AXES if axis == self.app.remembered.axis), AXES[0])
+
+    def _remember(self, looks: Remembered) -> None:
+        self.app.remembered = looks
         self._draw(now=True)
 
     @property
@@ -165,6 +183,7 @@ class LossesPanel(Vertical, can_focus=True):
             self._draw_after(wait)
             return
         stage = self._shown_stage()
+        self.query_one("#chart-side").visible = stage is not None
         if stage is None:
             self._line("chart-head", " no losses yet")
             self._line("run-side", "")
@@ -175,7 +194,7 @@ class LossesPanel(Vertical, can_focus=True):
         side = loss_text.terms(snapshot, stage, names)
         side += ["", *loss_text.metrics(snapshot.evaluations, message.published)]
         self._line("run-side", "\n".join(side))
-        self._line("chart-terms", loss_text.terms_lines(snapshot, names, self.size.width))
+        self._line("chart-terms", loss_text.terms_lines(snapshot, stage, names, self.size.width))
         self._draw_chart(stage, names)
 
     def _draw_after(self, seconds: float) -> None:
@@ -198,15 +217,19 @@ class LossesPanel(Vertical, can_focus=True):
             if self._only in ("", letter) and name in series.terms
         }
         chart = self._chart()
-        if chart is None or not shown:
-            self._only = "" if not shown else self._only
+        if not shown:
+            self._only = ""
+        if chart is None or not (shown or series.broken):
             return
         look = Look(
-            smooth=SMOOTHING[self._smooth], is_log=self._is_log, zoom=self._zoom, axis=self._axis
+            smooth=SMOOTHING[self._smooth],
+            is_log=self.app.remembered.log_axis,
+            zoom=self._zoom,
+            axis=self._axis,
         )
         run_id = self._message.snapshot.run.id
         ground = self.app.current_theme.dark
-        picture = (run_id, stage, series.steps[-1], tuple(shown), look, chart.size, ground)
+        picture = (run_id, stage, series.steps[-1], tuple(shown), look, ground)
         if picture == self._picture:
             return
         self._picture = picture
@@ -219,7 +242,8 @@ class LossesPanel(Vertical, can_focus=True):
         parts = [stage, next(iter(shown)) if self._only else "all terms"]
         parts += [f"smooth {weight:g}" if weight else "not smoothed"]
         parts += [f"by {self._axis}"] * (self._axis != "epoch")
-        parts += ["log axis"] * self._is_log + [f"zoom {2**self._zoom}x"] * bool(self._zoom)
+        parts += ["log axis"] * self.app.remembered.log_axis
+        parts += [f"zoom {2**self._zoom}x"] * bool(self._zoom)
         parts += [f"{left_out:,} values <= 0 left out"] * bool(left_out)
         parts += [f"warning: {broken:,} not finite, x on the axis"] * bool(broken)
         return " · ".join(parts)
@@ -234,7 +258,4 @@ class LossesPanel(Vertical, can_focus=True):
         found = self.query(Chart)
         if not found:
             self.query_one("#chart-side").mount(Chart())
-        elif found.first().is_ready:
-            return found.first()
-        self._draw_after(_MOUNT_S)  # a hidden view does not draw, so this ends there
-        return None
+        return next((chart for chart in found if chart.is_ready), None)

@@ -27,6 +27,7 @@ class MainScreen(Framed):
     def __init__(self, pane: str) -> None:
         super().__init__()
         self.pane = pane if pane in PANES else "queue"
+        self._read: QueueRead | None = None
         self._queue: QueuePane | None = None
         self._live: LivePane | None = None
         self._history: HistoryPane | None = None
@@ -73,14 +74,20 @@ class MainScreen(Framed):
         is_there = self._queue if pane == "queue" else self._live
         if is_there is not None:
             self.query_one(ContentSwitcher).current = pane
+            self._fill_queue()
             self._focus()
         elif self._queue is not None:
             self.call_later(self._complete)
 
+    def _fill_queue(self) -> None:
+        """Show the queue as it was read last; a hidden list of 1,000 runs would cost the same."""
+        if self._read is not None and self._queue is not None and self.pane == "queue":
+            self._queue.take(self._read)
+
     def _focus(self) -> None:
         """Give the keys to the pane shown."""
         if self.pane == "queue" and self._queue is not None:
-            (self._queue.table if self._queue.table.display else self._queue).focus()
+            self._queue.focus_view()
         elif self.pane == "live" and self._live is not None:
             self._live.focus_view()
         elif self._history is not None:
@@ -106,8 +113,9 @@ class MainScreen(Framed):
     def take(self, message: Message) -> None:
         """Give a message to the panes that it is for; after the first one all are made."""
         queue, live, history = self._queue, self._live, self._history
-        if isinstance(message, QueueRead) and queue is not None:
-            queue.take(message)
+        if isinstance(message, QueueRead):
+            self._read = message
+            self._fill_queue()
         if queue is None or live is None or history is None:
             self.call_after_refresh(self._complete)
         elif isinstance(message, QueueRead | Trouble):

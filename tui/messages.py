@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from tui.problems import Problem
 from tui.starts import Times
 
 if TYPE_CHECKING:
     from ccafl.follow import Snapshot
     from ccafl.gpu import GpuAnswer
-    from ccafl.store import ReferenceRow, RunRow
+    from ccafl.store import ProblemRow, ReferenceRow, RunRow
     from ccafl.store.queries import Which
     from tui.series import StageSeries
 
@@ -66,11 +65,11 @@ class QueueRead(Message):
 
     runs: Sequence[RunRow]
     ended: int
-    paused: bool
+    is_paused: bool
     is_served: bool
     leases: Mapping[int, Sequence[str]] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
-    problems: Sequence[Problem] = ()
+    problems: Sequence[ProblemRow] = ()
     low_disk: str = ""
 
 
@@ -129,7 +128,7 @@ class ComparedRead(Message):
 
 @dataclass
 class RunGone(Message):
-    """The run that was followed does not exist any more."""
+    """The run that was followed does not exist any more; 0 is one of those compared."""
 
     run_id: int
     reason: str
@@ -166,6 +165,11 @@ class GpusRead(Message):
 
     answer: GpuAnswer | None
     owners: Mapping[int, Owner] = field(default_factory=dict)
+
+
+def mistake(error: BaseException) -> str:
+    """What is said of an exception that nobody foresaw."""
+    return f"That failed ({type(error).__name__}: {error}), which is a mistake in ccafl."
 
 
 class HeadChanged(Message):

@@ -18,7 +18,7 @@ class Overrides(TextArea):
 
     def __init__(self, text: str, *, id: str) -> None:
         lines = "\n".join(map(printable, text.splitlines()))
-        super().__init__(lines, id=id, compact=True, soft_wrap=False, highlight_cursor_line=False)
+        super().__init__(lines, id=id, compact=True, highlight_cursor_line=False)
 
     @property
     def hint(self) -> str:

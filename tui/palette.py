@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
 from textual.content import Content
 
-from tui.keys import can, key_name, offered, own, path
+from tui.keys import can, key_name, nodes_with_keys, offered, own
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from textual.binding import Binding
     from textual.command import Hits
     from textual.dom import DOMNode
 
@@ -35,7 +36,10 @@ class _Entry:
 
 
 class Everything(Provider):
-    """Keys and commands from the focused part to the app, those that do nothing now left out."""
+    """Keys and commands from the focused part to the app, those that do nothing now left out.
+
+    What the key line shows stands first, then what has no key, then the other keys.
+    """
 
     async def discover(self) -> Hits:
         """All of them, those of the focused part first."""
@@ -55,15 +59,19 @@ class Everything(Provider):
                 yield Hit(score, shown, entry.run, text=entry.name)
 
     def _entries(self) -> Iterator[_Entry]:
-        for node, binding in offered(self.screen):
-            keys = " ".join(key_name(key) for key in binding.key.split(",")[:2])
-            name = binding.tooltip or binding.description
-            yield _Entry(name, keys, self._call(binding.action, node))
-        for node in path(self.screen):
-            for command in own(type(node), "COMMANDS"):
+        keys = list(offered(self.screen))
+        yield from (self._key(node, binding) for node, binding in keys if binding.show)
+        for node in nodes_with_keys(self.screen):
+            for command in own(type(node), "KEYLESS"):
                 if can(node, command.action):
                     name = f"{command.name}: {command.help}"
                     yield _Entry(name, "", self._call(command.action, node))
+        yield from (self._key(node, binding) for node, binding in keys if not binding.show)
+
+    def _key(self, node: DOMNode, binding: Binding) -> _Entry:
+        keys = " ".join(key_name(key) for key in binding.key.split(",")[:2])
+        name = binding.tooltip or binding.description
+        return _Entry(name, keys, self._call(binding.action, node))
 
     def _call(self, action: str, node: DOMNode) -> Callable[[], Awaitable[object]]:
         return partial(self.app.run_action, action, default_namespace=node)

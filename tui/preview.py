@@ -27,19 +27,14 @@ class Preview(Line):
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
         self._message: RunRead | None = None
 
-    @property
-    def fits(self) -> bool:
-        """Whether the terminal is wide and tall."""
-        return self.screen.has_class("-wide", "-tall")
-
     def expect(self, run_id: int) -> bool:
-        """Forget the run shown if it is another one; True if that one should be read."""
+        """Forget the run shown if it is another one; True if it is."""
         if run_id == self._run_id:
             return False
         self._run_id, self._message = run_id, None
         self._lines.clear()
         self.show("")
-        return self.fits
+        return True
 
     def take(self, message: RunRead) -> None:
         """Show what was read of the run that is expected."""
@@ -61,8 +56,10 @@ class Preview(Line):
 
 def preview(message: RunRead, log: Sequence[str], width: int) -> str:
     """The lines; what is longer than the width is not drawn."""
+    from ccafl.tables import loss_value
+
     snapshot, found = message.snapshot, message.settings
-    losses = "   ".join(f"{name} {value:.4g}" for name, value in snapshot.smooth.items())
+    losses = "   ".join(f"{name} {loss_value(value)}" for name, value in snapshot.smooth.items())
     names = list(found.differing)
     lines = [run_text.bars(snapshot, width), f" {losses or 'no losses yet'}"]
     lines += [f" {setting(found, name)}" for name in names[:MOST_DIFFERENCES]]

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ccafl.paths import Home
-    from ccafl.store import Store
+    from ccafl.store import ProblemRow
 
-MOST = 100  # problems that are told apart
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A run that failed or was lost, and when; one that is resumed and fails again is another."""
-
-    run_id: int
-    ended: float
-    state: str
+MOST_PROBLEMS = 100  # problems that are told apart
 
 
 class Problems:
@@ -28,9 +18,9 @@ class Problems:
 
     def __init__(self, since: float, seen: Sequence[float]) -> None:
         self.since, self.seen = since, list(seen)
-        self._known: Sequence[Problem] = ()
+        self._known: Sequence[ProblemRow] = ()
 
-    def take(self, newest_first: Sequence[Problem]) -> None:
+    def take(self, newest_first: Sequence[ProblemRow]) -> None:
         """Remember what the database knows; what was seen and is gone need not be kept."""
         self._known = newest_first
         times = {problem.ended for problem in newest_first}
@@ -40,7 +30,7 @@ class Problems:
         """A run is on the screen."""
         self.seen += [problem.ended for problem in self.unseen() if problem.run_id == run_id]
 
-    def unseen(self) -> list[Problem]:
+    def unseen(self) -> list[ProblemRow]:
         """Those that nobody has looked at, newest first."""
         return [
             problem
@@ -53,18 +43,6 @@ class Problems:
         states = [problem.state for problem in self.unseen()]
         parts = [f"{states.count(name)} {name}" for name in ("failed", "lost") if name in states]
         return f"! {', '.join(parts)}" if parts else ""
-
-
-def read_problems(store: Store) -> list[Problem]:
-    """The newest runs that failed or were lost, newest first."""
-    from sqlalchemy import select
-
-    from ccafl.store.queries import RUN
-
-    asked = select(RUN.c.id, RUN.c.ended, RUN.c.state).where(RUN.c.state.in_(("failed", "lost")))
-    with store.reading() as connection:
-        rows = connection.execute(asked.order_by(RUN.c.ended.desc()).limit(MOST)).all()
-    return [Problem(*row) for row in rows]
 
 
 def read_low_disk(home: Home) -> str:

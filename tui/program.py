@@ -6,6 +6,7 @@ import gc
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -16,7 +17,7 @@ from textual.binding import Binding, BindingType
 
 from ccafl.sentences import describe
 from tui.acting import ACTIVE, WRITING, or_too_late
-from tui.actor import Act, Actor
+from tui.actor import Actor
 from tui.commands import Command
 from tui.frame import SMALLEST, TALL, WIDE, Framed, TooSmall
 from tui.glyphs import Ascii, is_utf8
@@ -37,7 +38,7 @@ from tui.messages import (
 )
 from tui.problems import Problems
 from tui.reader import SLOW_PERIOD_S, Reader
-from tui.remembered import recall, remember
+from tui.remembered import Notebook
 from tui.signs import Signs
 from tui.themes import Colourless, set_colours
 
@@ -48,13 +49,13 @@ if TYPE_CHECKING:
 
     from ccafl.paths import Home
     from ccafl.store import RunRow
+    from tui.acting import Attempt
     from tui.draft import Draft
     from tui.exporting import Make
 
 SERVE_S = 10.0
 IDLE_S = 600.0
 LOADED_S = 5.0  # after which all libraries are there
-REMEMBER_S = 5.0
 
 
 class CcaflApp(App[None]):
@@ -79,8 +80,7 @@ class CcaflApp(App[None]):
         Binding("q", "quit", "quit", tooltip="quit; training goes on"),
         Binding("question_mark", "keys", "keys", tooltip="show the keys"),
     ]
-    # Textual has its providers under this name; our palette does not ask for them
-    COMMANDS: ClassVar[Sequence[Command]] = (  # type: ignore[assignment]
+    KEYLESS: ClassVar[Sequence[Command]] = (
         Command("Theme", "change_theme", "choose the colours"),
         Command("ASCII on, off", "ascii", "for terminals that draw glyphs badly"),
     )
@@ -98,19 +98,21 @@ class CcaflApp(App[None]):
         self.animation_level = "none"
         self.home, self.read_only, self.clock = home, read_only, clock
         self.farewell = ""
-        self.remembered = self._written = recall(home.viewer)
+        self._notebook = Notebook(home.viewer, is_kept=not read_only)
+        self.remembered = self._notebook.first
         self._ascii = Ascii(enabled=ascii_only or self.remembered.ascii or not is_utf8())
         set_colours(self, self.remembered.theme)
         problems = Problems(self.remembered.since or clock(), self.remembered.seen)
         self.signs = Signs(problems, read_only=read_only)
-        self._served_at = self._key_at = self._written_at = 0.0
-        self._reader = Reader(home, self.post_message)
-        self._actor = Actor(home, self.post_message)
-        self._gpus = GpuWatch(self.post_message, gpu_command)
+        self._main = MainScreen(self.remembered.pane)
+        self._served_at, self._key_at = -SERVE_S, 0.0
+        self._reader = Reader(home, self._hear)
+        self._actor = Actor(home, self._hear)
+        self._gpus = GpuWatch(self._hear, gpu_command)
 
     def get_default_screen(self) -> Framed:
         """The screen with the panes."""
-        return MainScreen(self.remembered.pane)
+        return self._main
 
     def on_mount(self) -> None:
         """Watch for signals and time; the threads start when the panes are there."""
@@ -118,12 +120,11 @@ class CcaflApp(App[None]):
         self._key_at = time.monotonic()
         self.theme_changed_signal.subscribe(self, self._remember_theme)
         self.set_interval(1.0, self._tick)
-        self.set_timer(LOADED_S, gc.enable)
+        self.set_timer(LOADED_S, _collect_from_now)
 
     def on_unmount(self) -> None:
         """End the threads; an action at work is finished."""
-        if self.remembered != self._written and not self.read_only:
-            remember(self.home.viewer, self.remembered)
+        self._notebook.write(self.remembered)
         for thread in (self._reader, self._actor, self._gpus):
             thread.stop()
         for thread in (self._reader, self._gpus):
@@ -133,8 +134,9 @@ class CcaflApp(App[None]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every drawn line goes through."""
         own = [self._ascii] if self._ascii.enabled else []
-        colourless = [Colourless()] if self.no_color else []
-        return [*super().get_line_filters(), *own, *colourless]
+        if self.no_color:  # Textual's filter keeps greys, and fails where a chart has no style
+            return [*own, Colourless()]
+        return [*super().get_line_filters(), *own]
 
     # --- what screens ask for
 
@@ -144,8 +146,13 @@ class CcaflApp(App[None]):
         self._actor.start()
         self._gpus.start()
         self.look(anew=True)
-        if self._written.run:
-            self.open_run(self._written.run, "last time", [self._written.run])
+        if run := self._notebook.first.run:
+            self.open_run(run, "last time", [run])
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there is room for panels side by side."""
+        return self.size.width >= WIDE and self.size.height >= TALL
 
     @property
     def frame(self) -> Framed | None:
@@ -158,9 +165,12 @@ class CcaflApp(App[None]):
         if self.frame is not None:
             self._reader.look(self.frame.interest(), anew=anew)
 
-    def act(self, runs: Sequence[RunRow], what: Act, *, serve: bool = False) -> None:
+    def act(self, runs: Sequence[RunRow], attempt: Attempt, *, serve: bool = False) -> None:
         """Do something to runs; what it says is shown when it is done."""
-        self._actor.do(or_too_late(runs, what), [run.id for run in runs], serve=serve)
+        for run in runs:
+            self._actor.do(or_too_late(run, attempt))
+        if serve:
+            self._actor.serve()
 
     def say(self, sentence: str, *, is_error: bool = False) -> None:
         """Show a sentence above the key line for some seconds."""
@@ -178,15 +188,13 @@ class CcaflApp(App[None]):
         from tui.form import FormScreen
 
         if not isinstance(self.screen, FormScreen):
-            self.open_above(FormScreen(self.home, draft, edited))
+            self.open_above(FormScreen(draft, edited))
 
     def compare(self, run_ids: Sequence[int]) -> None:
         """Show runs side by side."""
-        main = self.screen_stack[0]
-        pane = main.pane if isinstance(main, MainScreen) else "history"
         from tui.compare import CompareScreen
 
-        self.open_above(CompareScreen(run_ids, pane))
+        self.open_above(CompareScreen(run_ids, self._main.pane))
 
     def copy(self, text: str, what: str) -> None:
         """Put text on the clipboard; `what` is for the sentence, such as `6 rows`."""
@@ -205,8 +213,7 @@ class CcaflApp(App[None]):
         if screen is not None and screen.is_mounted:
             if self.app_focus:
                 self.signs.problems.look_at(screen.interest().run)
-            main = self.screen_stack[0]
-            screen.draw(self.signs, main.pane if isinstance(main, MainScreen) else "queue")
+            screen.draw(self.signs, self._main.pane)
 
     # --- keys
 
@@ -214,10 +221,9 @@ class CcaflApp(App[None]):
         """Show a pane; what was opened above it is left."""
         while len(self.screen_stack) > 1 and isinstance(self.screen, Framed):
             self.pop_screen()
-        main = self.screen
-        if isinstance(main, MainScreen):
-            main.show_pane(pane)
-            self.draw_frame(main)
+        if self.screen is self._main:
+            self._main.show_pane(pane)
+            self.draw_frame(self._main)
             self.look(anew=True)
 
     def action_add(self) -> None:
@@ -236,15 +242,17 @@ class CcaflApp(App[None]):
     def action_pause(self) -> None:
         """Pause the queue, or let it go on."""
         if self.signs.queue is not None:
-            is_paused = self.signs.queue.paused
-            self._actor.do(lambda store, _: store.unpause() if is_paused else store.pause(), [0])
+            is_paused = self.signs.queue.is_paused
+            self._actor.do(lambda store: store.unpause() if is_paused else store.pause())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Looking only takes away what changes the queue; digits never leave a form."""
         del parameters
+        if isinstance(self.screen, TooSmall):  # what cannot be seen is not done
+            return action in ("quit", "help_quit", "redraw")
         if action == "pane" and self.frame is not None and self.frame.is_typed_into:
             return False
-        return not (self.read_only and action in WRITING)
+        return not ((self.read_only or self.signs.is_closed) and action in WRITING)
 
     def action_keys(self) -> None:
         """Show the keys, those of this place first."""
@@ -285,10 +293,12 @@ class CcaflApp(App[None]):
         elif not is_small and isinstance(self.screen, TooSmall):
             self.pop_screen()
 
-    def on_key(self) -> None:
-        """Somebody is here."""
-        self._key_at = time.monotonic()
-        self._set_pace()
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and the mouse say that somebody is here; fields keep the keys they take."""
+        if isinstance(event, events.InputEvent):
+            self._key_at = time.monotonic()
+            self._set_pace()
+        await super().on_event(event)
 
     @on(events.AppFocus)
     @on(events.AppBlur)
@@ -342,13 +352,27 @@ class CcaflApp(App[None]):
 
     def open_above(self, screen: Framed) -> None:
         """Show a screen above this one; what is below is read anew when it is left."""
+        is_small = isinstance(self.screen, TooSmall)
+        if is_small:
+            self.pop_screen()
         self.push_screen(screen, lambda _: self.look(anew=True))
+        if is_small:
+            self.push_screen(TooSmall())
+
+    def _hear(self, message: Message) -> None:
+        """Take what a thread tells; once the loop has ended nobody is there to be told."""
+        with suppress(RuntimeError):
+            self.post_message(message)
 
     def _tick(self) -> None:
         self._set_pace()
-        if self._gpus.is_alive() and time.monotonic() - self._gpus.heard > SILENT_S:
-            self.signs.strip.take(None, self.clock())
-        if not self._reader.is_slow or int(time.monotonic()) % SLOW_PERIOD_S == 0:
+        if self._gpus.ident is not None and time.monotonic() - self._gpus.heard > SILENT_S:
+            self._take_gpus(GpusRead(None))
+        if self._reader.is_slow:
+            is_due = int(time.monotonic()) % SLOW_PERIOD_S == 0
+        else:
+            is_due = not self.signs.strip.gpus  # each answer about them draws the frame
+        if is_due:
             self.draw_frame(self.frame)
         self._remember()
 
@@ -357,11 +381,11 @@ class CcaflApp(App[None]):
 
     def _take_note(self) -> None:
         """How the screen is now, for the next start."""
-        screen, main = self.frame, self.screen_stack[0] if self.screen_stack else None
-        if screen is None or not isinstance(main, MainScreen) or not self._reader.is_alive():
+        screen = self.frame
+        if screen is None or not self._reader.is_alive():
             return
         self.remembered = replace(
-            main.as_left(self.remembered),
+            self._main.as_left(self.remembered),
             run=(screen.path and screen.interest().run) or 0,
             since=self.signs.problems.since,
             seen=list(self.signs.problems.seen),
@@ -370,16 +394,14 @@ class CcaflApp(App[None]):
     def _remember(self) -> None:
         """Write what changed, every few seconds, off the loop."""
         self._take_note()
-        is_due = time.monotonic() - self._written_at > REMEMBER_S
-        if self.remembered != self._written and is_due and not self.read_only:
-            self._written, self._written_at = self.remembered, time.monotonic()
-            write = partial(remember, self.home.viewer, self.remembered)
+        if self._notebook.is_due(self.remembered):
+            write = partial(self._notebook.write, self.remembered)
             self.run_worker(write, group="remember", thread=True, exit_on_error=False)
 
     def _serve(self) -> None:
         """Start a supervisor as `ccafl queue` does, when work waits and nobody serves it."""
         now = time.monotonic()
-        is_due = now - self._served_at > SERVE_S or not self._served_at
+        is_due = now - self._served_at > SERVE_S
         if self.signs.needs_serving and is_due and not self.read_only:
             self._served_at = now
             self._actor.serve()
@@ -398,3 +420,9 @@ class CcaflApp(App[None]):
         if number == signal.SIGTERM:
             self.farewell = self.signs.farewell()
         self.exit(return_code=128 + number)
+
+
+def _collect_from_now() -> None:
+    """Search for garbage again, but not among the libraries, which is most of what there is."""
+    gc.freeze()
+    gc.enable()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -18,13 +16,15 @@ from tui.frame import WIDE, Line
 from tui.lists import Column, RunTable, glyph_and_word
 from tui.messages import QueueRead, RunRead
 from tui.preview import Preview
+from tui.run_cells import backbone, dataset, seed, setting, stored, tags
 from tui.starts import when
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.message import Message
 
-    from ccafl.store import RunRow
+    from ccafl.listings import Listing
+    from ccafl.store import RunRow, Store
 
 NO_RUNS = "No runs yet.  a  add the first one,  v  verify a dataset,  or: ccafl run --help"
 EMPTY = "No runs wait or work.  a  add one,  v  verify a dataset,  or: ccafl run --help"
@@ -38,9 +38,16 @@ class QueuePane(Acting):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "hold", "hold", tooltip="hold the run, or release it"),
-        Binding("J", "move('down')", "down", tooltip="move the run one place down", show=False),
-        Binding("K", "move('up')", "up", tooltip="move the run one place up", show=False),
-        Binding("T", "top", "to top", tooltip="make the run the next one"),
+        Binding("J", "move(1)", "down", tooltip="move the run one place down"),
+        Binding("K", "move(-1)", "up", tooltip="move the run one place up"),
+        Binding("T", "top", "to top", tooltip="make the run the next one", show=False),
+        Binding(
+            "w",
+            "export",
+            "export",
+            tooltip="write what is listed, or copy it",
+            show=False,
+        ),
         Binding("escape", "unmark", "take marks away", show=False),
     ]
 
@@ -78,7 +85,7 @@ class QueuePane(Acting):
     def previewed(self) -> int | None:
         """The run to be read for the preview; None where there is no room for one."""
         run = self.table.highlighted
-        return run.id if run is not None and self.query_one(Preview).fits else None
+        return run.id if run is not None and self.app.is_large else None
 
     def take(self, message: Message) -> None:
         """Show the queue, or what was read of the highlighted run."""
@@ -87,11 +94,13 @@ class QueuePane(Acting):
         if not isinstance(message, QueueRead):
             return
         self.query_one("#queue-empty", Line).show(EMPTY if message.ended else NO_RUNS)
-        waiting = [run.id for run in message.runs if run.state == "queued"]
-        self._places = {run_id: str(place) for place, run_id in enumerate(waiting, start=1)}
+        waiting = enumerate((run for run in message.runs if run.state == "queued"), start=1)
+        self._places = {run.id: str(place) for place, run in waiting if not run.hold}
         self._leases = message.leases
-        self._when = when(message.runs, message.times, self.app.clock(), is_paused=message.paused)
+        now, is_paused = self.app.clock(), message.is_paused
+        self._when = when(message.runs, message.times, now, is_paused=is_paused)
         self._show_table(bool(message.runs))
+        self.table.marked.intersection_update(run.id for run in message.runs)
         is_long = not self.table.runs and len(message.runs) > FIRST_ROWS
         self.table.show(message.runs[:FIRST_ROWS] if is_long else message.runs)
         if is_long:  # the rest comes once these are on the screen
@@ -101,6 +110,10 @@ class QueuePane(Acting):
     def chosen(self) -> list[RunRow]:
         """Marked runs, else the highlighted one."""
         return self.table.chosen()
+
+    def focus_view(self) -> None:
+        """Give the keys to the list, at once: the next one may have been typed already."""
+        self.screen.set_focus(self.table if self.table.display else self)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Places and holds are for runs that wait."""
@@ -119,17 +132,19 @@ class QueuePane(Acting):
             free = [run for run in runs if not run.hold]
             self.app.act(free, lambda store, run_id: store.hold(run_id))
 
-    def action_move(self, where: str) -> None:
+    def action_move(self, by: int) -> None:
         """Move runs one place, keeping their order among themselves."""
-        runs = self._queued()
-        if where == "down":
-            self.app.act(runs[::-1], lambda store, run_id: store.down(run_id))
-        else:
-            self.app.act(runs, lambda store, run_id: store.up(run_id))
+        runs = self._queued()[::-by]  # the one that goes ahead makes room for the next
+        ids = [run.id for run in runs]
+        self.app.act(runs, lambda store, run_id: _move(store, run_id, ids, by))
 
     def action_top(self) -> None:
         """Move runs to the front, in their order."""
         self.app.act(self._queued()[::-1], lambda store, run_id: store.top(run_id))
+
+    def action_export(self) -> None:
+        """Write the queue, as `ccafl queue` lists it."""
+        self.app.export(listing, "queue")
 
     def action_unmark(self) -> None:
         """Take all marks away."""
@@ -139,7 +154,7 @@ class QueuePane(Acting):
     def _show_detail(self) -> None:
         run = self.table.highlighted
         self.query_one("#queue-detail", Line).show(_detail(run) if run else "")
-        if run is not None and self.query_one(Preview).expect(run.id):
+        if run is not None and self.query_one(Preview).expect(run.id) and self.app.is_large:
             self.app.look()
         self.refresh_bindings()
 
@@ -163,51 +178,56 @@ class QueuePane(Acting):
     def _show_table(self, has_rows: bool) -> None:
         had_rows = self.table.display
         self.table.display = self.query_one("#queue-detail").display = has_rows
-        self.query_one(Preview).set_class(not has_rows, "empty")
+        self.query_one(Preview).set_class(not has_rows, "-empty")
         self.query_one("#queue-empty").display = not has_rows
         if has_rows != had_rows and self.display:
-            (self.table if has_rows else self).focus()
+            self.focus_view()
+
+
+def _move(store: Store, run_id: int, together: Collection[int], by: int) -> str:
+    """Move a run one place, unless one that is moved together with it is stuck there."""
+    order = [run.id for run in store.runs(("queued",))]
+    there = order.index(run_id) + by if run_id in order else -1
+    if 0 <= there < len(order) and order[there] in together:
+        return ""
+    return store.down(run_id) if by > 0 else store.up(run_id)
+
+
+def listing(store: Store) -> Listing:
+    """The queue for a file."""
+    from ccafl.listings import Listing, record
+    from ccafl.store import ACTIVE as WORKING
+    from ccafl.tables import queue_objects, queue_table
+
+    runs = store.runs((*WORKING, "queued"))
+    table, objects = queue_table(runs), queue_objects(runs)
+    return Listing(table, objects, [record(found) for found in objects], table)
 
 
 def _detail(run: RunRow) -> str:
     """What differs from the preset, and the sentence why it waits or what it does."""
-    from ccafl.overview import differences
+    from ccafl.overview import differences, value_text
 
-    found = differences(run)
-    shown = [f"{key} {values['run']}" for key, values in list(found.items())[:MOST_DIFFERENCES]]
-    more = f" and {len(found) - len(shown)} more" if len(found) > len(shown) else ""
+    own = [f"{key} {value_text(values['run'])}" for key, values in differences(run).items()]
+    shown = own[:MOST_DIFFERENCES]
+    more = f" and {len(own) - len(shown)} more" if len(own) > len(shown) else ""
     differing = f"{', '.join(shown)}{more}" if shown else "nothing"
-    data = f"{_backbone(run)}   root {_config(run, 'data', 'root')}"
+    data = f"{backbone(run)}   root {setting(run, 'data', 'root')}"
     first = f"{run.id} {run.name}   differs from preset: {differing}   {data}"
     warning = f"  warning: {run.warning}" if run.warning else ""
     second = f"{glyph_and_word(state(run))}   {describe(run)}{printable(warning)}"
     return f"{printable(first)}\n{second}"
 
 
-@lru_cache(maxsize=4096)
-def _stored(config: str) -> Mapping[str, Mapping[str, Any]]:
-    """The sections of a stored config; a list asks for them again and again."""
-    found: Mapping[str, Mapping[str, Any]] = json.loads(config)
-    return found
-
-
-def _config(run: RunRow, section: str, name: str) -> str:
-    return printable(str(_stored(run.config).get(section, {}).get(name, "-")))
-
-
-def _backbone(run: RunRow) -> str:
-    return _config(run, "model", "backbone").removesuffix("-quickgelu")
-
-
 def _dataset(run: RunRow) -> str:
     """The name, the number that some carry left out where it does not fit."""
-    name = printable(run.dataset) or "-"
+    name = dataset(run)
     return name if len(name) <= DATASET_WIDTH else name.split("-")[0]
 
 
 def stages(run: RunRow) -> str:
     """The stages to train, the one at work in brackets, and where earlier ones come from."""
-    names = _stored(run.config)["run"]["stages"]
+    names = stored(run.config)["run"]["stages"]
     is_active = run.state in ACTIVE
     text = " ".join(f"[{name}]" if is_active and name == run.stage else name for name in names)
     if run.source is None:
@@ -227,26 +247,15 @@ def _columns(
     starts_or_ends: Callable[[RunRow], str],
 ) -> tuple[Column, ...]:
     return (
-        Column(head="", cell=place, width=2, right=True),
-        Column(head="ID", cell=lambda run: str(run.id), width=4, right=True),
+        Column(head="", cell=place, width=2, is_right=True),
+        Column(head="ID", cell=lambda run: str(run.id), width=4, is_right=True),
         Column(head="Name", cell=lambda run: printable(run.name), width=0),
         Column(head="Dataset", cell=_dataset, width=DATASET_WIDTH),
         Column(head="Stages", cell=stages, width=STAGES_WIDTH),
         Column(head="GPU", cell=device, width=4),
         Column(head="Starts or ends", cell=starts_or_ends, width=14),
-        Column(head="Bkb", cell=_backbone, width=5, from_width=WIDE),
-        Column(
-            head="Seed",
-            cell=lambda run: _config(run, "run", "seed"),
-            width=4,
-            right=True,
-            from_width=WIDE,
-        ),
-        Column(
-            head="Tags",
-            cell=lambda run: printable(" ".join(run.tags)),
-            width=8,
-            from_width=WIDE,
-        ),
+        Column(head="Bkb", cell=backbone, width=5, from_width=WIDE),
+        Column(head="Seed", cell=seed, width=4, is_right=True, from_width=WIDE),
+        Column(head="Tags", cell=tags, width=8, from_width=WIDE),
         Column(head="Added", cell=_added, width=6, from_width=WIDE),
     )

@@ -9,13 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ccafl.errors import BusyError, CcaflError, OutdatedError, StoreError
-from tui.messages import (
-    Interest,
-    QueueRead,
-    RunGone,
-    Trouble,
-)
-from tui.problems import read_low_disk, read_problems
+from tui.messages import Interest, QueueRead, RunGone, Trouble, mistake
+from tui.problems import MOST_PROBLEMS, read_low_disk
 from tui.starts import TimeReader
 
 if TYPE_CHECKING:
@@ -64,7 +59,7 @@ class Reader(threading.Thread):
             try:
                 if store is None:
                     store = open_store(self._home)
-                    look = _Look(store, self._post)
+                    look = _Look(store, self._tell)
                 if has_trouble or self._is_anew:
                     self._is_anew = False
                     look.forget()
@@ -82,12 +77,18 @@ class Reader(threading.Thread):
             except OSError as error:  # such as a log that may not be read
                 has_trouble = True
                 self._tell(Trouble(f"{error.filename} cannot be read: {error.strerror}."))
-            except RuntimeError:  # the app's loop has ended
-                break
-            self._wake.wait(SLOW_PERIOD_S if self.is_slow else PERIOD_S)
+            except Exception as error:  # a mistake of ours; the screen must not stand still unsaid
+                has_trouble = True
+                self._tell(Trouble(mistake(error)))
+            self._wake.wait(self._period())
             self._wake.clear()
         if store is not None:
             store.close()
+
+    def _period(self) -> float:
+        if self.is_slow:
+            return SLOW_PERIOD_S
+        return LIST_PERIOD_S if self._interest.run is None else PERIOD_S
 
     def _tell(self, message: Message) -> None:
         if not self._is_over:
@@ -126,11 +127,19 @@ class _Look:
 
             self._post(read_history(self._store, interest.history))
         if interest.compared:
-            from tui.compared import Compared
+            self._compare(interest.compared)
 
-            if self._compared is None or self._compared.run_ids != interest.compared:
-                self._compared = Compared(self._store, interest.compared)
+    def _compare(self, run_ids: tuple[int, ...]) -> None:
+        from tui.compared import Compared
+
+        if self._compared is None or self._compared.run_ids != run_ids:
+            self._compared = Compared(self._store, run_ids)
+        try:
             self._post(self._compared.read())
+        except BusyError:
+            raise
+        except StoreError as error:
+            self._post(RunGone(0, str(error)))
 
     def _follow(self, run_id: int | None) -> None:
         if run_id is None:
@@ -161,11 +170,11 @@ def _queue(store: Store, times: TimeReader) -> QueueRead:
     return QueueRead(
         runs=runs,
         ended=store.count(),
-        paused=store.paused(),
+        is_paused=store.paused(),
         is_served=_is_served(store),
         leases=leases,
         times=times.read(runs),
-        problems=read_problems(store),
+        problems=store.problems(MOST_PROBLEMS),
         low_disk=read_low_disk(store.home),
     )
 

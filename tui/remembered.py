@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+PERIOD_S = 5.0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remembered:
     """How the screen was left; every field has the type of its default, in the file too.
 
-    `run` is the run that was open, 0 if none; `smooth` is an index of the chart's steps; `since`
-    and `seen` are the times of problems that need not be shown again; `draft` belongs to the form.
+    `run` is the run that was open, 0 if none; `smooth` is an index of the chart's steps and
+    `axis` what its x axis counts; `since` and `seen` are the times of problems that need not be
+    shown again; `draft` belongs to the form.
     """
 
     pane: str = "queue"
@@ -28,6 +33,7 @@ class Remembered:
     reverse: bool = False
     smooth: int = 1
     log_axis: bool = False
+    axis: str = "epoch"
     theme: str = ""
     ascii: bool = False
     since: float = 0.0
@@ -54,6 +60,25 @@ def remember(path: Path, what: Remembered) -> None:
     with suppress(OSError):
         if path.parent.is_dir():  # looking creates no state folder
             replace_text(path, json.dumps(asdict(what)) + "\n")
+
+
+class Notebook:
+    """The file of what is remembered, written when it has changed and not too often."""
+
+    def __init__(self, path: Path, *, is_kept: bool) -> None:
+        self.first = self._written = recall(path)
+        self._path, self._is_kept, self._written_at = path, is_kept, 0.0
+
+    def is_due(self, what: Remembered) -> bool:
+        """Whether it is time to write."""
+        is_early = time.monotonic() - self._written_at <= PERIOD_S
+        return what != self._written and self._is_kept and not is_early
+
+    def write(self, what: Remembered) -> None:
+        """Write it, unless the file says so already or is not to be changed."""
+        if what != self._written and self._is_kept:
+            self._written, self._written_at = what, time.monotonic()
+            remember(self._path, what)
 
 
 def _fits(value: object, like: object) -> bool:

@@ -5,37 +5,45 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ccafl.sentences import describe, printable, state
-from tui.acting import ACTIVE
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+from textual.style import Style
+
+from ccafl.sentences import describe, ended, printable, state
+from tui.acting import ACTIVE, AGAIN
 from tui.frame import WIDE
 from tui.lists import glyph_and_word
+from tui.run_cells import backbone, dataset, seed, tags
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ccafl.follow import Snapshot
     from ccafl.follow.snapshot import StageProgress
 
 NO_PROGRESS_S = 300.0
 BAR = 22
+NARROWEST = 12  # cells of a name
+LEAST = 80  # columns in which all that is known of a silent run fits
 
 
 def title(snapshot: Snapshot, now: float, width: int) -> str:
     """Number, name, state, when it began and will end; of an ended run the result."""
     run = snapshot.run
-    parts = [
-        f"{run.id} {printable(run.name)}",
-        f"{glyph_and_word(state(run))}{_silence(snapshot, now)}",
-    ]
-    if width >= WIDE:
-        config = snapshot.config
-        backbone = config.model.backbone.removesuffix("-quickgelu")
-        parts += [f"{printable(run.dataset)}  {backbone}  seed {config.run.seed}"]
-        parts += [f"tags {printable(' '.join(run.tags))}"] * bool(run.tags)
-    left = f" {'  '.join(parts)}"
+    found = f"{glyph_and_word(state(run))}{_silence(snapshot, now, width)}"
     ends = _times(snapshot, now) if run.state in ACTIVE else _result(snapshot)
-    while ends and len(left) + len("   ".join(["", *ends])) >= width:
+    room = width - len(f" {run.id}   {found}  ")
+    end = len("   ".join(["", *ends[-1:]]))
+    beside = room - end
+    name = _cut(printable(run.name), beside if beside >= NARROWEST else max(room, NARROWEST))
+    left = f" {run.id} {name}  {found}"
+    for part in _labels(snapshot) if width >= WIDE else ():
+        if cell_len(f"{left}  {part}") + end < width:
+            left += f"  {part}"
+    while ends and cell_len(left) + len("   ".join(["", *ends])) >= width:
         ends.pop(0)  # the last one matters most
     right = "   ".join(ends)
-    return f"{left}   {right:>{max(width - len(left) - 4, 0)}}".rstrip()
+    return f"{left}   {right:>{max(width - cell_len(left) - 4, 0)}}".rstrip()
 
 
 def is_silent(snapshot: Snapshot, now: float) -> bool:
@@ -45,15 +53,29 @@ def is_silent(snapshot: Snapshot, now: float) -> bool:
     return bool(is_training and run.last_event and now - run.last_event > NO_PROGRESS_S)
 
 
-def sentence(snapshot: Snapshot) -> str:
-    """What is to be said beyond the title; empty while a run just trains."""
+def sentence(snapshot: Snapshot, *, resumes: bool) -> str:
+    """What is to be said beyond the title; empty while a run just trains.
+
+    `resumes`: whether to name the key that continues a run.
+    """
     run = snapshot.run
     said = []
-    if run.state != "running" or run.activity or not run.stage:
+    if run.state in AGAIN:
+        said.append(f"Run {run.id} {ended(run)}. {_saved(snapshot)}{' r resume' * resumes}")
+    elif run.state not in ("running", "finished") or run.activity or not run.stage:
         said.append(describe(run))
     if run.warning:
         said.append(f"warning: {printable(run.warning)}")
     return " ".join(said)
+
+
+def views(names: Sequence[str], shown: str, said: str, width: int) -> Content:
+    """The names of the views, which can be clicked, and what the one shown says of itself."""
+    line = Content(" ")
+    for name in names:
+        text = f"[{name}]" if name == shown else f" {name} "
+        line = line.append(Content.styled(text, Style.from_meta({"view": name})))
+    return line.append(f"{said:>{max(width - line.cell_length - 1, 0)}}")
 
 
 def bars(snapshot: Snapshot, width: int) -> str:
@@ -83,7 +105,27 @@ def pace(snapshot: Snapshot) -> str:
     return "   ".join(parts)
 
 
-def _silence(snapshot: Snapshot, now: float) -> str:
+def _labels(snapshot: Snapshot) -> list[str]:
+    """What tells a run from others."""
+    run = snapshot.run
+    labels = [f"{dataset(run)}  {backbone(run)}  seed {seed(run)}"]
+    return labels + [f"tags {tags(run)}"] * bool(run.tags)
+
+
+def _cut(text: str, cells: int) -> str:
+    return text if cell_len(text) <= cells else f"{set_cell_size(text, cells - 1).rstrip()}…"
+
+
+def _saved(snapshot: Snapshot) -> str:
+    """Where a run that ended would go on."""
+    step = snapshot.run.checkpoint
+    if step is None:
+        return "No checkpoint: it would start from the beginning."
+    epochs = [f"{row.stage} epoch {row.epoch}" for row in snapshot.epochs if row.step == step]
+    return f"Checkpoint: {', '.join([*epochs, f'step {step:,}'])}."
+
+
+def _silence(snapshot: Snapshot, now: float, width: int) -> str:
     from ccafl.tables import duration
 
     if not is_silent(snapshot, now):
@@ -91,7 +133,8 @@ def _silence(snapshot: Snapshot, now: float) -> str:
     run, iteration = snapshot.run, snapshot.iteration()
     assert run.last_event is not None, "a silent run has told something"
     last = f"epoch {run.epoch} it {iteration.done}" if iteration else f"step {run.step:,}"
-    return f", no progress for {duration(now - run.last_event)} (last: {last})"
+    told = f" (last: {last})" if width >= LEAST else ""
+    return f", no progress for {duration(now - run.last_event)}{told}"
 
 
 def _times(snapshot: Snapshot, now: float) -> list[str]:
@@ -99,7 +142,7 @@ def _times(snapshot: Snapshot, now: float) -> list[str]:
 
     run, left = snapshot.run, snapshot.time_left()
     parts = [f"started {_clock(run.started)}"] if run.started is not None else []
-    if left is not None and not is_silent(snapshot, now):
+    if left is not None and run.state != "cancelling" and not is_silent(snapshot, now):
         what = "ends" if left.of_run else "this stage ends"
         parts.append(f"{what} in {duration(left.seconds)}, about {_clock(now + left.seconds)}")
     return parts
@@ -111,8 +154,11 @@ def _result(snapshot: Snapshot) -> list[str]:
     run = snapshot.run
     parts = []
     if run.started is not None and run.ended is not None:
-        parts.append(f"took {duration(run.ended - run.started)}")
-    for label, row in (("best", run.best), ("last", run.last)):
+        when = datetime.fromtimestamp(run.ended).strftime("%d %b %H:%M")
+        parts += [f"ended {when}", f"took {duration(run.ended - run.started)}"]
+    is_last_best = run.best == run.last
+    rows = {"last, best": run.last} if is_last_best else {"best": run.best, "last": run.last}
+    for label, row in rows.items():
         if row is not None:
             parts.append(f"{label} mAP {percent(row.mean_ap)} Rank-1 {percent(row.rank1)}")
     return parts

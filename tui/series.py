@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Values = list[float | None]
 Axis = Literal["epoch", "step", "time"]
+LETTERS = "ABCDEF"  # of the curves that one chart holds
+AXES: tuple[Axis, ...] = ("epoch", "step", "time")
 
 
 @dataclass(slots=True)
@@ -62,13 +64,16 @@ class Series:
         self.last_step = 0
         self._stages: dict[str, StageSeries] = {}
 
-    def take(self, rows: Iterable[LossRow], run_step: int) -> None:
-        """Add rows after `last_step`; a run that went back to a checkpoint begins anew."""
+    def follow(self, run_step: int) -> None:
+        """Begin anew if the run, read since the last rows, went back to a checkpoint."""
+        if run_step < self.last_step:
+            self.last_step, self._stages = 0, {}
+
+    def take(self, rows: Iterable[LossRow]) -> None:
+        """Add rows after `last_step`; the run may have made more of them since it was read."""
         for row in rows:
             self._stages.setdefault(row.stage, StageSeries()).take(row)
             self.last_step = row.step
-        if run_step < self.last_step:
-            self.last_step, self._stages = 0, {}
 
     def copy(self) -> dict[str, StageSeries]:
         """Each stage as it is now."""

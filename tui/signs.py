@@ -55,8 +55,8 @@ class Signs:
             return True
         if self.queue is None or self.queue.is_served:
             return False
-        paused = self.queue.paused
-        return any(run.state in ACTIVE or not (run.hold or paused) for run in self.runs)
+        is_paused = self.queue.is_paused
+        return any(run.state in ACTIVE or not (run.hold or is_paused) for run in self.runs)
 
     def take_trouble(self, trouble: Trouble) -> None:
         """Remember why the database cannot be read; an empty sentence when it can."""
@@ -105,14 +105,14 @@ class Signs:
 
     def heading(self, pane: str, path: str, now: float) -> Heading:
         """The title line."""
-        counts = (len(self.runs), self.active, self.queue.ended if self.queue else 0)
+        queue = self.queue
         return Heading(
-            counts=counts,
+            counts=(len(queue.runs), self.active, queue.ended) if queue else (),
             pane=pane,
             path=path,
             unseen=self.problems.badge(),
             badges=self._badges(now),
-            now=now,
+            clock=datetime.fromtimestamp(now).strftime("%H:%M"),
         )
 
     def strip_text(self, width: int, height: int) -> str:
@@ -136,7 +136,7 @@ class Signs:
             badges.append(f"database busy {waited:.0f} s, as of {as_of}")
         if self.needs_serving:
             badges.append("queue not served")
-        if self.queue is not None and self.queue.paused:
+        if self.queue is not None and self.queue.is_paused:
             badges.append("queue paused")
         if self._read_only:
             badges.append("read-only")

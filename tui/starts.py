@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 MOST_ESTIMATED = 50  # queued runs whose length is looked for; the others start in days
 UNKNOWN = "-"
-_STAGES = ("prompt", "intra", "inter")  # as in ccafl.config, which loads later
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds that active runs have left and that queued ones will take, as far as known."""
+    """Seconds that active runs have left and that queued ones will take, as far as known.
+
+    `lacking` are queued runs whose source has not trained the stage before their first one.
+    """
 
     left: Mapping[int, float] = field(default_factory=dict)
     lengths: Mapping[int, float] = field(default_factory=dict)
+    lacking: Collection[int] = ()
 
 
 class TimeReader:
@@ -41,12 +44,22 @@ class TimeReader:
         if reached != self._reached:
             self._reached, self._estimates = reached, {}
         left = {run.id: self._left(run) for run in runs if run.state in ACTIVE}
-        queued = [run for run in runs if run.state == "queued"][:MOST_ESTIMATED]
-        found = {run.id: self._estimate(run) for run in queued}
+        queued = [run for run in runs if run.state == "queued"]
+        found = {run.id: self._estimate(run) for run in queued[:MOST_ESTIMATED]}
         return Times(
             left={number: seconds for number, seconds in left.items() if seconds is not None},
             lengths={number: told.seconds for number, told in found.items() if told is not None},
+            lacking={run.id for run in queued if self._lacks_stage(run)},
         )
+
+    def _lacks_stage(self, run: RunRow) -> bool:
+        """Whether what a run takes from its source is not there, as the supervisor looks for it."""
+        if run.source is None:
+            return False
+        first = json.loads(run.config)["run"]["stages"][0]
+        folder = self._store.home.run(run.source)
+        needed = {"intra": folder.prompts, "inter": folder.intra_end}.get(first)
+        return needed is not None and not needed.exists()
 
     def _left(self, run: RunRow) -> float | None:
         from ccafl.errors import ConfigError
@@ -90,11 +103,11 @@ def when(runs: Sequence[RunRow], times: Times, now: float, *, is_paused: bool) -
     from ccafl.tables import duration
 
     active = {run.id: run for run in runs if run.state in ACTIVE}
-    unended = {run.id: run for run in runs}
+    unended = {run.id for run in runs}
     found: dict[int, str] = {}
     devices: list[tuple[str, float | None]] = []
     for run in active.values():
-        seconds = times.left.get(run.id)
+        seconds = None if run.state == "cancelling" else times.left.get(run.id)
         found[run.id] = UNKNOWN if seconds is None else f"in {duration(seconds)}"
         devices.append((run.gpu, seconds))
     is_first = True
@@ -104,8 +117,8 @@ def when(runs: Sequence[RunRow], times: Times, now: float, *, is_paused: bool) -
         if run.hold or is_paused:
             found[run.id] = "held" if run.hold else "queue paused"
             continue
-        if _waits_for_stage(run, unended):
-            found[run.id] = f"after run {run.source}"
+        if run.id in times.lacking:
+            found[run.id] = f"{'after' if run.source in unended else 'needs'} run {run.source}"
             continue
         start = _take_device(run, devices, times.lengths.get(run.id)) if run.reason else None
         found[run.id] = "next" if is_first else _clock(now, start)
@@ -137,12 +150,3 @@ def _take_device(
 def _fits(asked: str, held: str) -> bool:
     """Whether a device asked for may be the held one; which one `auto` has got is not known."""
     return asked == held or (asked != "cpu" != held and "auto" in (asked, held))
-
-
-def _waits_for_stage(run: RunRow, unended: Mapping[int, RunRow]) -> bool:
-    """Whether a run takes a stage that its source has not trained yet."""
-    source = unended.get(run.source or 0)
-    if source is None:
-        return False
-    first = json.loads(run.config)["run"]["stages"][0]
-    return _STAGES.index(source.stage or _STAGES[0]) < _STAGES.index(first)

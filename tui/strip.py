@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 MINUTE = 60  # readings, one per second
+_SIZE = re.compile(r"[ -]\d+ ?GB")
+_SHORT, _LONG = 10, 24  # cells of a name
 
 
 class Strip:
@@ -46,20 +50,20 @@ class Strip:
     def lines(self, runs: Sequence[RunRow], most: int, width: int) -> list[str]:
         """At most so many lines of at most that width; what does not fit leaves from the right."""
         if self._trouble:
-            return [f" {self._trouble}"]
+            return [f" {line}" for line in textwrap.wrap(self._trouble, max(width - 2, 1))]
         ordered = sorted(self.gpus, key=lambda gpu: (run_on(gpu, runs) is None, gpu.index))
         if len(ordered) <= most:
             shown, last = ordered, []
         else:
             shown, rest = ordered[: most - 1], ordered[most - 1 :]
             last = [f" + {len(rest)} GPUs, {sum(not gpu.processes for gpu in rest)} free"]
-        return [_fit(row, width) for row in _aligned(self._cells(shown, runs, width))] + last
+        return [*_fit(self._cells(shown, runs, width), width), *last]
 
     def _cells(self, gpus: Sequence[Gpu], runs: Sequence[RunRow], width: int) -> list[list[str]]:
         cells = 30 if width >= WIDE else 8
         return [
             [
-                f"GPU {gpu.index} {_name(gpu, 24 if width >= WIDE else 10)}".rstrip(),
+                f"GPU {gpu.index} {_name(gpu, is_short=width < WIDE)}".rstrip(),
                 "-" if gpu.utilisation is None else f"{100 * gpu.utilisation:>3.0f} %",
                 _blocks(self._minutes[_key(gpu)], cells),
                 memory(gpu),
@@ -103,8 +107,12 @@ def _key(gpu: Gpu) -> str:
     return gpu.uuid or str(gpu.index)
 
 
-def _name(gpu: Gpu, longest: int) -> str:
-    return printable(gpu.name or "").removeprefix("NVIDIA ")[:longest]
+def _name(gpu: Gpu, *, is_short: bool) -> str:
+    """The name of a card; short without maker and size of memory, which stands beside it."""
+    name = printable(gpu.name or "").removeprefix("NVIDIA ")
+    if is_short:
+        return _SIZE.split(name.removeprefix("GeForce "))[0][:_SHORT]
+    return name[:_LONG]
 
 
 def _power(gpu: Gpu) -> str:
@@ -141,15 +149,19 @@ def _blocks(shares: Sequence[float], cells: int) -> str:
     return text
 
 
-def _aligned(rows: list[list[str]]) -> list[list[str]]:
-    """Columns of one width."""
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    return [[f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows]
-
-
-def _fit(cells: Sequence[str], width: int) -> str:
+def _fit(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """The columns that fit; who is there stays longest, the others leave from the right."""
-    *readings, user = cells
-    while readings and cell_len(line := f" {'  '.join([*readings, user])}".rstrip()) > width:
-        readings.pop()
-    return line
+    if not rows:
+        return []
+    for last in reversed(range(len(rows[0]))):
+        lines = _aligned([[*readings[:last], user] for *readings, user in rows])
+        if max(map(cell_len, lines)) <= width:
+            break
+    return lines
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with columns of one width."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    padded = [[f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows]
+    return [f" {'  '.join(row)}".rstrip() for row in padded]

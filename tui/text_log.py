@@ -11,17 +11,16 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Log
 
-from tui.texts import SIDEWAYS
+from tui.following import KEPT
+from tui.texts import Scrolled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.text import Text
 
-KEPT = 5_000  # lines
 
-
-class TextLog(Log):
+class TextLog(Log, Scrolled):
     """Plain lines, each as it is; says when one moves, so that others can be loaded."""
 
     class Moved(Message):
@@ -34,14 +33,8 @@ class TextLog(Log):
         is_last: bool
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "scroll_down", "next line", show=False),
-        Binding("k,up", "scroll_up", "previous line", show=False),
         Binding("h,left", "sideways(-1)", "scroll left", show=False),
         Binding("l,right", "sideways(1)", "scroll right", show=False),
-        Binding("g,home", "end(False)", "first line", show=False),
-        Binding("G,end", "end(True)", "last line", show=False),
-        Binding("ctrl+d,pagedown", "page_down", "a page down", show=False),
-        Binding("ctrl+u,pageup", "page_up", "a page up", show=False),
     ]
 
     def __init__(self, id: str) -> None:
@@ -80,10 +73,6 @@ class TextLog(Log):
         """Tell of every move, by key, wheel or program."""
         super().watch_scroll_y(old_value, new_value)
         self.post_message(self.Moved())
-
-    def action_sideways(self, by: int) -> None:
-        """Scroll lines that are longer than the screen is wide."""
-        self.scroll_relative(x=by * SIDEWAYS, animate=False)
 
     def action_end(self, is_last: bool) -> None:
         """Ask for the first or the last line."""

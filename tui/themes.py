@@ -70,6 +70,7 @@ def set_colours(app: App[None], chosen: str) -> None:
     has_16_colours = app.console.color_system == "standard"
     first = first_theme(os.environ, has_16_colours=has_16_colours)
     app.set_reactive(App.theme, chosen if chosen in app.available_themes else first)
+    app.stylesheet.set_variables(app.get_css_variables())
 
 
 class Colourless(LineFilter):

@@ -15,7 +15,7 @@ from rich.text import Text
 from ccafl.follow.snapshot import Snapshot, StageProgress
 from ccafl.sentences import describe, place, printable
 from ccafl.store import ACTIVE, RunRow
-from ccafl.tables import METRICS, NONE, duration, percent
+from ccafl.tables import METRICS, NONE, duration, loss_value, percent
 
 KEYS = "ctrl-c cancels with a checkpoint, twice kills the run"
 NARROWEST_BAR = 10
@@ -114,7 +114,8 @@ def _grid() -> Table:
 def _losses(smooth: Mapping[str, float]) -> RenderableType:
     if not smooth:
         return Text("no losses yet", style="dim")
-    return Columns([f"{name} {value:.4g}" for name, value in smooth.items()], padding=(0, 2))
+    terms = [f"{name} {loss_value(value)}" for name, value in smooth.items()]
+    return Columns(terms, padding=(0, 2))
 
 
 def _pace(snapshot: Snapshot, now: float) -> str:

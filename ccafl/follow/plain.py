@@ -5,7 +5,7 @@ from collections.abc import Callable
 from ccafl.follow.snapshot import Snapshot
 from ccafl.sentences import describe, printable
 from ccafl.store import ENDED, EpochRow, EvaluationRow
-from ccafl.tables import METRICS, percent
+from ccafl.tables import METRICS, loss_value, percent
 
 
 class PlainView:
@@ -73,7 +73,7 @@ def evaluation_line(row: EvaluationRow) -> str:
 
 def _epoch_line(row: EpochRow, snapshot: Snapshot) -> str:
     losses = snapshot.means.get((row.stage, row.epoch), {})
-    terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    terms = "  ".join(f"{name} {loss_value(value)}" for name, value in losses.items())
     epochs = next(stage.epochs for stage in snapshot.stages() if stage.name == row.stage)
     linked = f"  groups {row.groups:,}  linked {row.linked:,}" if row.groups is not None else ""
     pace = f"{row.images_per_s:,.0f} img/s  lr {row.lr:.1e}"

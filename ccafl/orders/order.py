@@ -8,7 +8,7 @@ from pathlib import Path
 from ccafl.config import RunConfig
 from ccafl.datasets import Report, data_root, examine
 from ccafl.errors import ConfigError
-from ccafl.gpu import GpuAnswer, read_gpus
+from ccafl.gpu import read_gpus
 from ccafl.orders.device import choose_device
 from ccafl.orders.sources import Source, check_beginning, find_source, parse_stages
 from ccafl.orders.sweeps import Variant
@@ -57,10 +57,6 @@ class Planner:
         self._examine = cache(examine)
         self._read_gpus = cache(read_gpus)
 
-    def gpus(self) -> GpuAnswer:
-        """The GPUs as they were when somebody asked first."""
-        return self._read_gpus()
-
     def report(self, root: Path) -> Report:
         """What names and counts say of a data folder, as when somebody asked first."""
         return self._examine(root, "auto")
@@ -74,8 +70,7 @@ class Planner:
         source = find_source(self._home, order.source)
         plans = [self._plan(order, variant, source) for variant in order.variants]
         for config in models(plans):
-            if config.model.weights != "openai":  # these may have to be fetched: `prepare`
-                check_weights(config)
+            check_weights(config)
         return plans
 
     def _plan(self, order: Order, variant: Variant, source: Source | None) -> Plan:

@@ -1,6 +1,7 @@
 """Plans made ready: their data drawn where it is missing, every image opened; then queued."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,12 @@ from ccafl.config import LayoutChoice
 from ccafl.datasets import Report, examine
 from ccafl.datasets.check import Tell, open_images, work_off
 from ccafl.demo import draw_dataset
-from ccafl.errors import DatasetError
+from ccafl.errors import BusyError, DatasetError
 from ccafl.orders.device import cpu_seconds, is_slow_on_cpu
 from ccafl.orders.opened import Opened
 from ccafl.orders.order import Plan, models
 from ccafl.paths import Home
-from ccafl.presets import check_weights
-from ccafl.store import NewRun, open_store
+from ccafl.store import NewRun, RunRow, open_store
 from ccafl.store.database import secure_folder
 from ccafl.tables import duration
 
@@ -41,8 +41,11 @@ def prepare(plans: Sequence[Plan], home: Home, tell: Tell) -> list[Ready]:
         DatasetError: an image cannot be used; the first one is named.
     """
     for config in models(plans):
-        tell("looking for the weights", 0, 0)
-        check_weights(config)
+        if config.model.weights == "openai":
+            tell("looking for OpenAI's weights", 0, 0)
+            from ccafl.hub import fetch_openai  # half a second that only this choice pays
+
+            fetch_openai(config.model.backbone, tell)
     reports: dict[tuple[str, LayoutChoice], Report] = {}
     ready = []
     for plan in plans:
@@ -78,26 +81,34 @@ def submit(
         home: with the queue.
         hold: whether they wait until they are released.
         first: whether they come before the runs that wait already.
+
+    Raises:
+        BusyError: nothing was queued.
     """
     supervisor.ensure_supervisor(home)  # it creates the database
     with open_store(home) as store:
-        run_ids = store.add_runs([_new_run(run, hold=hold) for run in ready])
-        for run_id in reversed(run_ids if first else []):
-            store.top(run_id)
-    supervisor.ensure_supervisor(home)  # an idle one may have left in between
+        run_ids = store.add_runs([_new_run(run, hold=hold) for run in ready], first=first)
+    _serve(home)
     return run_ids
 
 
-def change(run_id: int, ready: Ready, home: Home, *, hold: bool) -> str:
-    """Make a queued run what was made ready; gives the sentence for the user.
+def change(seen: RunRow, ready: Ready, home: Home, *, hold: bool) -> str:
+    """Make a queued run, as it was seen, what was made ready; gives the sentence for the user.
 
     Raises:
-        StoreError: it is not queued any more, or goes on from a checkpoint.
+        BusyError: nothing was changed.
+        StoreError: it is not queued any more, was changed since, or goes on from a checkpoint.
     """
     with open_store(home) as store:
-        sentence = store.edit(run_id, _new_run(ready, hold=hold))
-    supervisor.ensure_supervisor(home)
+        sentence = store.edit(seen, _new_run(ready, hold=hold))
+    _serve(home)
     return sentence
+
+
+def _serve(home: Home) -> None:
+    """See to it that what was done is served; an idle supervisor may have left in between."""
+    with suppress(BusyError):  # which would say that nothing was done; the next client sees to it
+        supervisor.ensure_supervisor(home)
 
 
 def _new_run(run: Ready, *, hold: bool) -> NewRun:

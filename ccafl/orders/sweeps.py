@@ -4,11 +4,15 @@ import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
 from ccafl.errors import ConfigError
+from ccafl.paths import absolute
 from ccafl.presets import split_values
+
+MOST = 1_000  # runs of one sweep
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,11 +47,13 @@ def variants(files: Sequence[Path], settings: Sequence[str]) -> list[Variant]:
             separate.
 
     Raises:
-        ConfigError: a pattern matches nothing, a key is swept twice, a value is missing or twice.
+        ConfigError: a pattern matches nothing, a key is swept twice, a value is missing or twice,
+            or there would be too many runs.
     """
     found = _files(files)
     axes = [_choices(setting) for setting in settings]
     _refuse_twice([axis[0].key for axis in axes if len(axis) > 1])
+    _refuse_too_many(prod(map(len, axes)) * max(len(found), 1))
     return [
         Variant(
             files=tuple(of_file),
@@ -78,9 +84,8 @@ def _files(given: Sequence[Path]) -> list[Path]:
         if path.exists() or not glob.has_magic(str(path)):
             found.append(path)
             continue
-        pattern = path.expanduser()
-        top = Path(pattern.anchor or ".")
-        matching = sorted(top.glob(str(pattern.relative_to(pattern.anchor))))
+        pattern = absolute(path)
+        matching = sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
         if not matching:
             raise ConfigError(f"No config file matches {str(path)!r}.")
         found += matching
@@ -103,6 +108,15 @@ def _choices(setting: str) -> list[_Choice]:
     if len(set(values)) < len(values):
         raise ConfigError(f"--set {setting}: a value stands there twice.")
     return [_Choice(key, value, f"{key}={value}", is_swept=True) for value in values]
+
+
+def _refuse_too_many(runs: int) -> None:
+
+    if runs > MOST:
+        raise ConfigError(
+            f"These values make {runs:,} runs, and at most {MOST:,} are queued at once. Name fewer "
+            "values, or queue them in parts."
+        )
 
 
 def _refuse_twice(swept: Sequence[str]) -> None:

@@ -44,6 +44,8 @@ def add_runs(
     home: Home,
     runs: Sequence[NewRun],
     now: float,
+    *,
+    first: bool = False,
 ) -> list[int]:
     """Insert the rows and write the folders; a failure, also of the commit, leaves nothing."""
     for run in runs:
@@ -51,7 +53,10 @@ def add_runs(
     folders: list[RunFolder] = []
     try:
         with transaction as connection:
-            return [_add(connection, home, run, now, folders) for run in runs]
+            if first:
+                _make_room(connection, len(runs))
+            places = enumerate(runs, 1 if first else last_place(connection) + 1)
+            return [_add(connection, home, run, place, now, folders) for place, run in places]
     except BaseException:
         for folder in folders:
             shutil.rmtree(folder.root)
@@ -102,6 +107,12 @@ def last_place(connection: Connection) -> int:
     return last.scalar() or 0
 
 
+def _make_room(connection: Connection, places: int) -> None:
+    """Move the queue back by so many places."""
+    queued = update(RUN).where(RUN.c.state == "queued")
+    connection.execute(queued.values(place=RUN.c.place + places))
+
+
 def _check_device(gpu: str) -> None:
     if not _DEVICE.fullmatch(gpu):
         raise ConfigError(
@@ -111,7 +122,12 @@ def _check_device(gpu: str) -> None:
 
 
 def _add(
-    connection: Connection, home: Home, run: NewRun, now: float, folders: list[RunFolder]
+    connection: Connection,
+    home: Home,
+    run: NewRun,
+    place: int,
+    now: float,
+    folders: list[RunFolder],
 ) -> int:
     """Add one run; its folder joins `folders` as soon as it exists."""
     config = to_json(run.config)
@@ -122,7 +138,7 @@ def _add(
     # not flushed one by one, which would take seconds for 100 runs: a power cut may also undo the
     # transaction, and the supervisor writes the config again when it starts the run
     write_new(folder.config, config)
-    _insert(connection, run_id, run, config, now)
+    _insert(connection, run_id, run, config, place, now)
     write_new(folder.record, describe(connection, run_id))
     return run_id
 
@@ -150,7 +166,9 @@ def _new_folder(connection: Connection, home: Home) -> tuple[RunFolder, int]:
             return folder, run_id
 
 
-def _insert(connection: Connection, run_id: int, run: NewRun, config: str, now: float) -> None:
+def _insert(
+    connection: Connection, run_id: int, run: NewRun, config: str, place: int, now: float
+) -> None:
     seed = run.config.run.seed
     with Session(connection) as session:
         session.add(
@@ -162,7 +180,7 @@ def _insert(connection: Connection, run_id: int, run: NewRun, config: str, now: 
                 dataset=run.dataset,
                 gpu=run.gpu,
                 source=run.source,
-                place=last_place(connection) + 1,
+                place=place,
                 hold=run.hold,
                 token=secrets.token_hex(16),
                 created=now,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from sqlalchemy import Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy import Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from ccafl.errors import BusyError, StoreError
@@ -74,7 +74,7 @@ def empty_engine() -> Engine:
         migrate(connection, migrations())
         return connection
 
-    return create_engine("sqlite://", creator=connect_empty, poolclass=NullPool)
+    return create_engine("sqlite://", creator=connect_empty, poolclass=QueuePool)
 
 
 def check(path: Path) -> int:

@@ -1,37 +1,45 @@
 """Changing a run that waits."""
 
+from operator import attrgetter
+
 from sqlalchemy import Connection, select, update
 
 from ccafl.config import to_json
 from ccafl.errors import StoreError
 from ccafl.paths import Home, replace_text
+from ccafl.store import queries
 from ccafl.store.changes import NewRun
 from ccafl.store.order import set_tags
 from ccafl.store.queries import RUN, unknown_run
 from ccafl.store.records import write_record
+from ccafl.store.rows import RunRow
 from ccafl.store.states import ENDED
 
+_REPLACED = attrgetter(
+    *("config", "name", "note", "tags", "preset", "dataset", "gpu", "source", "hold")
+)
 
-def edit(connection: Connection, home: Home, run_id: int, run: NewRun) -> str:
+
+def edit(connection: Connection, home: Home, seen: RunRow, run: NewRun) -> str:
     """Replace what a queued run was asked for, in the row and in its folder; gives the sentence.
 
     Its place stays; without a name it keeps its own.
     """
-    query = select(RUN.c.state, RUN.c.name, RUN.c.checkpoint, RUN.c.start_over)
-    row = connection.execute(query.where(RUN.c.id == run_id)).mappings().first()
-    if row is None:
-        raise unknown_run(run_id)
-    if row["state"] != "queued":
-        raise StoreError(f"{too_late(run_id, row['state'])} Nothing was changed.")
-    if row["checkpoint"] is not None and not row["start_over"]:
+    run_id = seen.id
+    now = queries.run(connection, run_id)
+    if now.state != "queued":
+        raise StoreError(f"{too_late(run_id, now.state)} Nothing was changed.")
+    if _REPLACED(now) != _REPLACED(seen):
+        raise StoreError(changed_meanwhile(run_id))
+    if now.checkpoint is not None and not _starts_over(connection, run_id):
         raise StoreError(
-            f"Run {run_id} goes on from its checkpoint of step {row['checkpoint']:,}, which was "
+            f"Run {run_id} goes on from its checkpoint of step {now.checkpoint:,}, which was "
             "trained with its own settings. Nothing was changed; add a new run instead."
         )
     _check_source(connection, run_id, run.source)
     config = to_json(run.config)
     values = {
-        "name": run.name or row["name"],
+        "name": run.name or now.name,
         "note": run.note,
         "preset": run.preset,
         "dataset": run.dataset,
@@ -59,6 +67,19 @@ def too_late(run_id: int, state: str) -> str:
     if state == "cancelling":
         return f"Run {run_id} is being cancelled already (another window)."
     return f"Run {run_id} already started (another window)."
+
+
+def changed_meanwhile(run_id: int) -> str:
+    """Why a run is left as another window made it."""
+    return (
+        f"Run {run_id} was changed in another window meanwhile. Nothing was changed; esc and e "
+        "show it as it is now."
+    )
+
+
+def _starts_over(connection: Connection, run_id: int) -> bool:
+    query = select(RUN.c.start_over).where(RUN.c.id == run_id)
+    return bool(connection.execute(query).scalar_one())
 
 
 def _check_source(connection: Connection, run_id: int, source: int | None) -> None:

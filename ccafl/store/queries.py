@@ -14,6 +14,7 @@ from ccafl.store.rows import (
     EvaluationRow,
     LeaseRow,
     LossRow,
+    ProblemRow,
     ReferenceRow,
     RunRow,
     SupervisorRow,
@@ -103,6 +104,13 @@ def count(connection: Connection, filters: Sequence[ColumnElement[bool]]) -> int
     """How many runs there are."""
     query = select(func.count()).select_from(RUN).where(*filters)
     return int(connection.execute(query).scalar_one())
+
+
+def problems(connection: Connection, limit: int) -> list[ProblemRow]:
+    """Runs that failed or were lost, newest first."""
+    query = select(RUN.c.id, RUN.c.ended, RUN.c.state).where(RUN.c.state.in_(("failed", "lost")))
+    found = connection.execute(query.order_by(RUN.c.ended.desc()).limit(limit))
+    return [ProblemRow(*row) for row in found]
 
 
 def evaluations(connection: Connection, run_id: int) -> list[EvaluationRow]:

@@ -81,6 +81,14 @@ class RunRow:
     best: EvaluationRow | None
 
 
+class ProblemRow(NamedTuple):
+    """A run that failed or was lost, and when; one that is resumed and fails again is another."""
+
+    run_id: int
+    ended: float
+    state: State
+
+
 class LossRow(NamedTuple):
     """Losses of one step; `total` is the sum of the terms, None where a term was off."""
 

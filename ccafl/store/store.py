@@ -22,6 +22,7 @@ from ccafl.store.rows import (
     EvaluationRow,
     LeaseRow,
     LossRow,
+    ProblemRow,
     ReferenceRow,
     RunRow,
     SupervisorRow,
@@ -72,6 +73,7 @@ class Store:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self._empty: Engine | None = None  # as long as there is no database
         self._readers: Engine | None = None
         self._writers: Engine | None = None
         self._watch: sqlite3.Connection | None = None
@@ -81,7 +83,7 @@ class Store:
         """Close all connections."""
         if self._watch is not None:
             self._watch.close()
-        for engine in (self._readers, self._writers):
+        for engine in (self._empty, self._readers, self._writers):
             if engine is not None:
                 engine.dispose()
 
@@ -140,24 +142,30 @@ class Store:
         )
         return self.add_runs([run])[0]
 
-    def add_runs(self, runs: Sequence[NewRun]) -> list[int]:
+    def add_runs(self, runs: Sequence[NewRun], *, first: bool = False) -> list[int]:
         """Queue runs in one transaction, in order: all of them or none; gives their numbers.
+
+        They come last in the queue, or before all runs that wait already.
 
         Raises:
             ConfigError: a `gpu` names no device.
             StoreError: a `source` does not exist.
         """
-        return changes.add_runs(self.writing(), self.home, runs, time.time())
+        return changes.add_runs(self.writing(), self.home, runs, time.time(), first=first)
 
-    def edit(self, run_id: int, run: NewRun) -> str:
+    def edit(self, seen: RunRow, run: NewRun) -> str:
         """Replace what a queued run was asked for; the answer is a sentence for the user.
 
+        Args:
+            seen: the run as it was when the user began to change it.
+            run: what it becomes.
+
         Raises:
-            StoreError: there is no such run, it is not queued any more, it goes on from a
-                checkpoint, or its source is unknown or starts from it.
+            StoreError: there is no such run, it is not queued any more or was changed since, it
+                goes on from a checkpoint, or its source is unknown or starts from it.
         """
         with self.writing() as connection:
-            return edit.edit(connection, self.home, run_id, run)
+            return edit.edit(connection, self.home, seen, run)
 
     def cancel(self, run_id: int) -> str:
         """Ask for the end of a run; the answer is a sentence for the user.
@@ -336,6 +344,11 @@ class Store:
         with self.reading() as connection:
             return queries.count(connection, filters)
 
+    def problems(self, limit: int) -> list[ProblemRow]:
+        """The newest runs that failed or were lost, newest first."""
+        with self.reading() as connection:
+            return queries.problems(connection, limit)
+
     def evaluations(self, run_id: int) -> list[EvaluationRow]:
         """Evaluations of a run by step."""
         with self.reading() as connection:
@@ -370,6 +383,10 @@ class Store:
         """Published results, best mAP first within a data set."""
         with self.reading() as connection:
             return queries.references(connection, dataset)
+
+    def published(self) -> dict[str, ReferenceRow]:
+        """What CCAFL's authors published, by data set: the result that ours stand beside."""
+        return {row.dataset: row for row in self.references() if row.method == "CCAFL"}
 
     def leases(self) -> list[LeaseRow]:
         """Devices that runs hold, also those that ended runs have not given back yet."""
@@ -417,7 +434,8 @@ class Store:
     def _open_readers(self) -> Engine:
         if self._readers is None:
             if not self.home.database.exists():
-                return database.empty_engine()
+                self._empty = self._empty or database.empty_engine()
+                return self._empty
             _require_newest(self.home.database)
             self._readers = database.open_engine(self.home.database, "ro")
         return self._readers
