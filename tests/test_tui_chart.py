@@ -13,7 +13,7 @@ from ccafl.presets import resolve
 from ccafl.store import LossRow, Store
 from tui import loss_text
 from tui.chart import Chart, LogAxis
-from tui.curves import logarithms, positions, segments, smooth, thin, values
+from tui.curves import first_point, logarithms, positions, segments, smooth, thin, values
 from tui.following import Followed
 from tui.series import Axis, Series, StageSeries
 
@@ -76,6 +76,12 @@ def test_thinning_loses_no_spike() -> None:
     assert dict(zip(thin_x, thin_y, strict=True)) | {7_777.0: 50.0, 9_999.0: -50.0} == dict(
         zip(thin_x, thin_y, strict=True)
     )
+
+
+def test_letters_stand_at_the_first_point_from_a_place_on() -> None:
+    x, y = np.arange(6.0), np.array([NAN, 5.0, 4.0, NAN, 2.0, NAN])
+    found = [first_point(x, y, after) for after in (-1.0, 1.5, 3.0, 9.0)]
+    assert found == [(1.0, 5.0), (2.0, 4.0), (4.0, 2.0), (4.0, 2.0)]
 
 
 def test_losses_that_are_not_finite_are_gaps_and_remembered() -> None:

@@ -13,7 +13,7 @@ from textual_hires_canvas import Canvas
 from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import AxisFormatter, DurationFormatter, NumericAxisFormatter
 
-from tui.curves import Floats, logarithms, positions, segments, smooth, thin, values
+from tui.curves import Floats, first_point, logarithms, positions, segments, smooth, thin, values
 from tui.series import LETTERS, Axis, StageSeries
 
 BROKEN = "x"  # stands on the axis where a loss was not finite
@@ -152,7 +152,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         with self.app.batch_update():
             self.clear()
             lowest, highest, places = np.inf, -np.inf, {}
-            for name, letter in letters.items():
+            for number, (name, letter) in enumerate(letters.items()):
                 raw = values(series, name)
                 self.left_out += int((raw <= 0).sum()) if look.is_log else 0
                 if look.smooth:
@@ -160,9 +160,10 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
                 curve = scaled(smooth(raw, look.smooth)[inside])
                 found = self._line(x[inside], curve, self.colour(letter))
                 if found is not None:
-                    place, low, high = found
-                    lowest, highest = min(lowest, low), max(highest, high)
-                    places[letter] = place
+                    lowest, highest = min(lowest, found[0]), max(highest, found[1])
+                    # one after the other, because curves that lie together begin together
+                    after = begin + 2 * number * (end - begin) / self._cells
+                    places[letter] = first_point(x[inside], curve, after)
             self._write_letters(places)
             # a cell of room, because the frame covers what lies on it
             self.set_xlimits(begin, end + (end - begin) / self._cells)
@@ -182,17 +183,14 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         for letter, (x, y) in places.items():
             self.scatter([x], [y], letter, self.colour(letter))
 
-    def _line(
-        self, x: Floats, y: Floats, colour: str
-    ) -> tuple[tuple[float, float], float, float] | None:
-        """Draw the parts of a curve; gives its first point and its range."""
-        first, lowest, highest = None, np.inf, -np.inf
+    def _line(self, x: Floats, y: Floats, colour: str) -> tuple[float, float] | None:
+        """Draw the parts of a curve; gives its range, if it has a point."""
+        lowest, highest = np.inf, -np.inf
         for part_x, part_y in segments(x, y):
             thin_x, thin_y = thin(part_x, part_y, self._cells)
             self.plot(thin_x, thin_y, colour, HiResMode.BRAILLE)
-            first = first or (float(part_x[0]), float(part_y[0]))
             lowest, highest = min(lowest, float(part_y.min())), max(highest, float(part_y.max()))
-        return None if first is None else (first, lowest, highest)
+        return (lowest, highest) if lowest <= highest else None
 
     def _fit_y(self, lowest: float, highest: float) -> float:
         """Let the smooth curves fill the chart, raw values may leave it; gives its lowest row."""

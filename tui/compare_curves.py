@@ -43,7 +43,7 @@ class Curves(Chart):
                 x, y = (np.array(values, dtype=float) for values in zip(*curve, strict=True))
                 found = self._line(x, y, self.colour(letter))
                 if found is not None:
-                    lowest, highest = min(lowest, found[1]), max(highest, found[2])
+                    lowest, highest = min(lowest, found[0]), max(highest, found[1])
                     first, end = min(first, float(x[0])), max(end, float(x[-1]))
                     middle = x[0] + (x[-1] - x[0]) * place / (len(curves) + 1)
                     places[letter] = middle, float(np.interp(middle, x, y))

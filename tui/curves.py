@@ -71,6 +71,13 @@ def segments(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
         yield x[begin:end], y[begin:end]
 
 
+def first_point(x: Floats, y: Floats, after: float) -> tuple[float, float]:
+    """The first point of a curve from a place on; its last one if it ends before."""
+    places = np.flatnonzero(np.isfinite(y))
+    here = places[min(int(np.searchsorted(x[places], after)), len(places) - 1)]
+    return float(x[here]), float(y[here])
+
+
 def thin(x: Floats, y: Floats, cells: int) -> tuple[Floats, Floats]:
     """At most two points per cell, its lowest and its highest, so that no spike is lost."""
     if len(x) <= 2 * cells:
