@@ -22,7 +22,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 soak: $(VENV)/.installed-dev
-	$(BIN)/python bench/soak.py
+	$(BIN)/python -m bench.soak
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format $(SOURCES)

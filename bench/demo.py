@@ -1,6 +1,6 @@
 """What the demo reaches: every stage's mAP over several seeds, with and without ICAL.
 
-    python bench/demo.py --seeds 0 1 2 --output bench/results/demo.md
+    python -m bench.demo --seeds 0 1 2 --output bench/results/demo.md
 
 One seed decides data set, sampler and initial values. Each run branches where ICAL begins: model,
 optimisers, memory, sampler and sources of chance are copied, so that both branches share

@@ -1,6 +1,6 @@
 """What everything but the encoder costs at the size of MSMT17, on a CPU.
 
-    python bench/msmt17_shape.py --output bench/results/msmt17_shape.md
+    python -m bench.msmt17_shape --output bench/results/msmt17_shape.md
 
 Stand-ins have the published counts of images, persons, cameras and camera identities: files are
 links to four tiny pictures, embeddings are drawn (person + camera + noise). Each part runs in a

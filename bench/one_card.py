@@ -1,4 +1,4 @@
-"""Runs a program on a machine that seems to have one card: `python bench/one_card.py nvitop`.
+"""Runs a program on a machine that seems to have one card: `python -m bench.one_card nvitop`.
 
 `nvitop` runs nvitop, `app ARGUMENTS` the app, `gpu` the helper that the app asks. What pynvml
 would look up in the driver's library is answered here; the use of the card changes each second.
@@ -63,7 +63,7 @@ def main() -> None:
         import tui.gpus
         from tui.app import main as show
 
-        tui.gpus.COMMAND = (sys.executable, __file__, "gpu")
+        tui.gpus.COMMAND = (sys.executable, "-m", "bench.one_card", "gpu")
         show(arguments)
         return
     pynvml._nvmlGetFunctionPointer = look_up

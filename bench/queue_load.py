@@ -1,4 +1,4 @@
-"""What the queue costs and how much it holds, beside the targets: `python bench/queue_load.py`.
+"""What the queue costs and how much it holds, beside the targets: `python -m bench.queue_load`.
 
 Workers here write events and train nothing; supervisor, database and processes are real. About
 two minutes. `--output FILE` writes the table as Markdown.
@@ -354,7 +354,7 @@ def markdown(rows: list[Row]) -> str:
         "# Load of the queue",
         "",
         f"{date.today()}, {os.cpu_count()} CPU cores shared with other work, "
-        f"Python {sys.version.split()[0]}. Made by `python bench/queue_load.py`.",
+        f"Python {sys.version.split()[0]}. Made by `python -m bench.queue_load`.",
         "",
         "| What | Measured | Target |",
         "| --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""Hundreds of kills and a thousand short runs: `python bench/soak.py`, about an hour.
+"""Hundreds of kills and a thousand short runs: `python -m bench.soak`, about an hour.
 
 Kills workers, supervisors and both at once while toy runs train, checks that no run and no step
 is lost or doubled and that nothing stays behind, then runs short runs one after the other and

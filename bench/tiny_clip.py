@@ -1,6 +1,6 @@
 """Pre-train the tiny CLIP on drawn pedestrians and their captions; write the shipped weights.
 
-    python bench/tiny_clip.py [--output FILE] [--seed N]
+    python -m bench.tiny_clip [--output FILE] [--seed N]
 
 Takes about four minutes on one core. Neither the people nor the cameras of the pictures occur in
 a demo data set, but both come from one renderer: the start that these weights give there says

@@ -7,8 +7,10 @@ from typing import Any
 from ccafl.config import LayoutChoice
 from ccafl.datasets import SPLITS, Dataset, Report
 from ccafl.datasets.layouts import TITLES
-from ccafl.datasets.published import camera_identities, count
+from ccafl.datasets.published import Count, camera_identities, count
 from ccafl.tables import Table
+
+NOUNS = ("images", "persons", "cameras")
 
 
 def facts(report: Report, dataset: Dataset) -> list[str]:
@@ -29,28 +31,41 @@ def facts(report: Report, dataset: Dataset) -> list[str]:
 def split_table(report: Report, dataset: Dataset) -> Table:
     """Images, persons and cameras of each split, beside the published numbers if there are any."""
     published = report.comparison.published if report.comparison else None
-    heads, rows = ["Split"], []
-    for noun in ("Images", "Persons", "Cameras"):
-        heads += [noun, "published"] if published else [noun]
+    heads = ["Split"]
+    for noun in NOUNS:
+        heads += ["found", f"{noun.capitalize()}\nexpected"] if published else [noun.capitalize()]
+    heads += ["agrees"] * (published is not None)
+    rows = []
     for split in SPLITS:
         found, row = count(dataset.split(split)), [str(split)]
-        for noun in ("images", "persons", "cameras"):
+        expected = published.splits[split] if published else None
+        for noun in NOUNS:
             row.append(f"{getattr(found, noun):,}")
-            if published:
-                row.append(f"{getattr(published.splits[split], noun):,}")
-        rows.append(row)
+            if expected:
+                row.append(f"{getattr(expected, noun):,}")
+        rows.append([*row, _mark(found, expected)] if expected else row)
     return Table(heads, rows)
+
+
+def _mark(found: Count, expected: Count) -> str:
+    """`✓`, or `✗` and how many images there are too few or too many, or what else differs."""
+    surplus = found.images - expected.images
+    if surplus:
+        return f"✗ {abs(surplus):,} {'more' if surplus > 0 else 'fewer'}"
+    others = (noun for noun in NOUNS if getattr(found, noun) != getattr(expected, noun))
+    other = next(others, "")
+    return f"✗ {other}" if other else "✓"
 
 
 def camera_table(report: Report, dataset: Dataset) -> Table:
     """Images and camera identities of each camera in the training split, and their sum."""
     found = cameras(report, dataset)
-    heads = ["Camera", "Images", "Camera identities"]
+    heads = ["Camera", "Images", "Camera\nidentities"]
     rows = [[str(row["camid"]), f"{row['images']:,}", f"{row['identities']:,}"] for row in found]
     sums = (sum(row[noun] for row in found) for noun in ("images", "identities"))
     rows.append(["train", *(f"{number:,}" for number in sums)])
     if report.comparison and report.comparison.published.camera_identities:
-        heads.append("published")
+        heads.append("expected")
         total = report.comparison.published.camera_identities
         for row, camera in zip(rows, found, strict=False):
             row.append("-" if camera["published"] is None else f"{camera['published']:,}")

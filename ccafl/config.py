@@ -8,10 +8,19 @@ Epochs of `intra` and `inter` are counted together from 0 here (loop epochs); ro
 screens count from 1 inside a stage. `RunConfig.loop_epoch` converts.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from ccafl.errors import ConfigError
@@ -33,6 +42,7 @@ Text = Annotated[str, Field(strict=True, max_length=4096)]
 Pixels = Annotated[int, Field(strict=True, ge=32, le=1024, multiple_of=16)]
 
 _SECTION = ConfigDict(extra="forbid")
+_LOOKING = "looking"  # the context in which sections need not agree
 
 
 @dataclass(frozen=True, kw_only=True, config=_SECTION)
@@ -223,7 +233,9 @@ class RunConfig:
     eval: EvalSection = EvalSection()
 
     @model_validator(mode="after")
-    def _sections_agree(self) -> Self:
+    def _sections_agree(self, info: ValidationInfo) -> Self:
+        if info.context == _LOOKING:
+            return self
         for message in (*self._stage_conflicts(), *self._epoch_conflicts()):
             raise ValueError(message)
         return self
@@ -368,6 +380,26 @@ def from_json(text: str) -> RunConfig:
         ) from error
 
 
+def for_looking(text: str) -> RunConfig:
+    """The config of a run that another version stored, to look at the run and for nothing else.
+
+    What this version does not know is left out; what it lacks or refuses has its default.
+
+    Raises:
+        ConfigError: the text is not a config of any version.
+    """
+    try:
+        return _ADAPTER.validate_json(text, context=_LOOKING)
+    except ValidationError as error:
+        places = [detail["loc"] for detail in error.errors(include_url=False)]
+        if () in places:
+            raise ConfigError(f"The stored config cannot be read: {_first(error)}.") from error
+    values = json.loads(text)
+    for place in places:
+        _leave_out(values, place)
+    return _ADAPTER.validate_json(json.dumps(values), context=_LOOKING)
+
+
 def from_mapping(values: dict[str, Any]) -> RunConfig:
     """The config of nested plain values (as a TOML file gives them).
 
@@ -402,6 +434,15 @@ def flatten(config: RunConfig) -> dict[str, Any]:
 
     walk(_ADAPTER.dump_python(config, mode="json"), "")
     return found
+
+
+def _leave_out(values: dict[str, Any], place: Sequence[str | int]) -> None:
+    """Remove the setting or the section at a place; what is wrong inside a value removes it all."""
+    name, *inner = map(str, place)
+    if inner and isinstance(values.get(name), dict):
+        _leave_out(values[name], inner)
+    else:
+        values.pop(name, None)
 
 
 def _first(error: ValidationError) -> str:

@@ -30,15 +30,19 @@ from terminal import Terminal, ccafl
 from test_broken_folders import FOLDERS
 from test_broken_lists import LISTS
 
+from ccafl.check_text import split_table
 from ccafl.cli.check import LayoutName
 from ccafl.config import LayoutChoice
-from ccafl.datasets import Report
+from ccafl.datasets import Report, examine
 from ccafl.datasets.check import Step, check
+from ccafl.datasets.published import Count, Published
+from ccafl.datasets.records import Split
 
 __all__ = ["ccafl", "open_folder", "published_toy"]
 
 TERMINAL = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
 FIRST = Path("bounding_box_train") / TRAIN[0]
+ONE = Count(1, 1, 1)
 
 
 def picture(form: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (8, 16)) -> bytes:
@@ -241,7 +245,7 @@ def test_a_good_folder_ends_in_0_and_the_command_that_trains(ccafl: Terminal, im
 
 def test_camera_identities_are_listed_by_camera(ccafl: Terminal, images: Path) -> None:
     rows = [line.split() for line in ccafl("check", images, "--fast").out.splitlines()]
-    assert rows[rows.index(["train", "5", "2", "2"]) + 5 :][:3] == [
+    assert rows[rows.index(["train", "5", "2", "2"]) + 6 :][:3] == [
         ["1", "4", "2"],
         ["2", "1", "1"],
         ["train", "5", "3"],
@@ -284,8 +288,31 @@ def test_published_numbers_stand_beside_those_found(
 ) -> None:
     out = ccafl("check", make_set(tmp_path / "mine"), "--fast").out
     assert out.startswith("Toy: ")
-    assert "Split    Images  published  Persons  published" in out
-    assert ["train", "3", "3", "3"] in [line.split() for line in out.splitlines()]
+    rows = [line.split() for line in out.splitlines()]
+    assert "Split found expected found expected found expected agrees".split() in rows
+    assert "train 3 3 2 2 2 2 ✓".split() in rows
+    assert "train 3 3 3".split() in rows  # the sum of the cameras
+
+
+@pytest.mark.parametrize(
+    ("expected", "mark"),
+    [
+        (Count(5, 2, 2), "✗ 2 fewer"),
+        (Count(2, 2, 2), "✗ 1 more"),
+        (Count(3, 4, 2), "✗ persons"),
+        (Count(3, 2, 2), "✓"),
+    ],
+)
+def test_a_split_that_differs_says_by_how_many_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: Count, mark: str
+) -> None:
+    splits: dict[Split, Count] = {"train": expected, **dict.fromkeys(("query", "gallery"), ONE)}
+    known = Published(name="Toy", layouts=("market1501",), splits=splits)
+    monkeypatch.setattr("ccafl.datasets.published.PUBLISHED", (known,))
+    report = examine(make_set(tmp_path / "mine"))
+    assert report.dataset is not None
+    rows = split_table(report, report.dataset).rows
+    assert [row[-1] for row in rows] == [mark, "✓", "✓"]
 
 
 def test_json_holds_the_whole_report(ccafl: Terminal, images: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ccafl.config import RunConfig, flatten, from_json, keys, to_json
+from ccafl.config import RunConfig, flatten, for_looking, from_json, keys, to_json
 from ccafl.errors import ConfigError
 from ccafl.presets import CPU_PRESETS, PRESETS, read_toml, resolve, split_values, to_toml
 
@@ -218,6 +218,26 @@ def test_a_config_of_another_version_says_so() -> None:
     stored = json.loads(to_json(RunConfig())) | {"unheard": 1}
     with pytest.raises(ConfigError, match="another version"):
         from_json(json.dumps(stored))
+
+
+def test_a_config_of_another_version_can_be_looked_at() -> None:
+    stored = json.loads(to_json(resolve("smoke"))) | {"unheard": {"of": 1}, "eval": 3}
+    stored["run"]["stages"] = ["intra", "distil", "distil"]
+    stored["train"] |= {"gone": 1, "iterations": 7, "p": "many"}
+    del stored["inter"]["ical"]["window"]  # whose default does not fit the epochs of the preset
+    text = json.dumps(stored)
+    with pytest.raises(ConfigError):
+        from_json(text)
+    found = for_looking(text)
+    assert found.run.stages == ("prompt", "intra", "inter")
+    assert (found.train.iterations, found.train.p, found.eval.every) == (7, 16, 10)
+    assert (found.intra, found.inter.ical.window) == (resolve("smoke").intra, (40, 50))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "1", '{"train": NaN'])
+def test_what_is_no_config_cannot_be_looked_at(text: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        for_looking(text)
 
 
 def test_ical_outside_its_safe_range_is_cautioned_and_inside_it_is_not() -> None:

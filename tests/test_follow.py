@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 from recorded import Recorded, epoch, evaluation, loss, recorded
@@ -25,6 +26,7 @@ from ccafl.follow import (
     follow,
 )
 from ccafl.follow.live import picture
+from ccafl.store import Store
 
 __all__ = ["recorded"]
 
@@ -333,6 +335,28 @@ def test_losses_made_void_by_a_resume_are_forgotten(recorded: Recorded) -> None:
     watcher.read()
     recorded.tell(run_id, events.Resume(step=144), loss("intra", 1, 145, intra=1.0))
     assert watcher.read().means["intra", 1] == {"total": 1.0, "intra": 1.0}
+
+
+def test_a_look_gives_losses_once_and_one_that_fails_loses_none(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = recorded.start()
+    recorded.tell(run_id, *(loss("intra", 1, step, intra=9.0) for step in (145, 146)))
+    watcher = Watcher(recorded.store, run_id)
+    first = watcher.read()
+    assert ([row.step for row in first.new_losses], first.is_anew) == ([145, 146], True)
+    recorded.tell(run_id, loss("intra", 1, 147, intra=9.0))
+    for query in ("epochs", "evaluations", "losses"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, query, _refuse)
+            with pytest.raises(BusyError):
+                watcher.read()
+    second = watcher.read()
+    assert ([row.step for row in second.new_losses], second.is_anew) == ([147], False)
+
+
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise BusyError("locked")
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

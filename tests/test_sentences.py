@@ -49,6 +49,10 @@ RUN = RunRow(
     best=None,
 )
 WHERE = "inter, epoch 3, step 1,340 of 64,000"
+LOST = (
+    "killed by signal 9; host memory was 125.8 of 126.0 GB: probably out of memory; "
+    "resumed by itself 2 of 2 times without a new checkpoint"
+)
 
 
 def run(**changes: Any) -> RunRow:
@@ -125,8 +129,8 @@ def test_an_active_run_says_where_it_is(changes: dict[str, Any], sentence: str) 
             "`ccafl log 12` shows what it printed.",
         ),
         (
-            {"state": "lost", "reason": "its process is gone and left no result"},
-            f"Run 12 was lost in {WHERE}: its process is gone and left no result. "
+            {"state": "lost", "reason": LOST},
+            f"Run 12 was lost in {WHERE}: {LOST}. "
             "The checkpoint of step 1,200 is safe; `ccafl queue resume 12` goes on from it. "
             "`ccafl log 12` shows what it printed.",
         ),

@@ -19,10 +19,11 @@ from ccafl.paths import Home
 from ccafl.presets import resolve
 from ccafl.store import open_store
 from ccafl.store.claims import ActiveRun, Granted, OldLease, Waits
-from ccafl.supervisor import process
+from ccafl.supervisor import host, process
 from ccafl.supervisor.devices import GpuReader, choose
 from ccafl.supervisor.endings import classify, last_line
 from ccafl.supervisor.giveback import GiveBack
+from ccafl.supervisor.host import HostMemory, MemoryWatch, host_memory
 from ccafl.supervisor.launch import allowed_environment, worker_command
 from ccafl.supervisor.process import Identity
 from ccafl.supervisor.watch import Patience, Watch
@@ -122,6 +123,9 @@ def result(ending: Exit, error: Failure | None = None) -> Result:
 BROKE = Failure(name="ToyError", message="it broke")
 MEMORY = Failure(name="OutOfMemoryError", message="CUDA out of memory")
 GONE = "its process is gone and left no result"
+NEARLY_FULL = HostMemory(used=125_800_000_000, total=126_000_000_000)
+ROOMY = HostMemory(used=3_100_000_000, total=16_800_000_000)
+FULL_WORDS = "killed by signal 9; host memory was 125.8 of 126.0 GB: probably out of memory"
 
 
 @pytest.mark.parametrize(
@@ -152,6 +156,16 @@ GONE = "its process is gone and left no result"
         (None, None, {"cancelling": True}, "cancelled", "cancelled", None),
         (None, None, {}, "lost", "lost", GONE),
         (None, 137, {"memory_killed": True}, "lost", "host_memory", "the host ran out of memory"),
+        (None, 137, {"memory": NEARLY_FULL}, "lost", "signal", FULL_WORDS),
+        (
+            None,
+            -9,
+            {"memory": ROOMY},
+            "lost",
+            "signal",
+            "killed by signal 9; host memory was 3.1 of 16.8 GB",
+        ),
+        (None, -9, {}, "lost", "signal", "killed by signal 9"),
         (None, -15, {}, "failed", "signal", "ended by SIGTERM"),
         (None, 143, {}, "failed", "signal", "ended by SIGTERM"),
         (
@@ -182,7 +196,12 @@ def test_fault_34_an_ending_is_named_honestly(
     kind: str,
     reason: str | None,
 ) -> None:
-    defaults: dict[str, Any] = {"cancelling": False, "memory_killed": False, "last_line": ""}
+    defaults: dict[str, Any] = {
+        "cancelling": False,
+        "memory_killed": False,
+        "memory": None,
+        "last_line": "",
+    }
     ending = classify(found, code, **defaults | options)
     assert (ending.state, ending.exit_kind, ending.reason) == (state, kind, reason)
     assert ending.exit_code == code
@@ -294,3 +313,22 @@ def test_fault_38_an_answer_from_before_the_end_of_a_run_gives_no_card_back(tmp_
         assert [lease.gpu_uuid for lease in store.leases()] == ["G"]
         give_back(old, free, asked_at=5.5, now=6.0)
         assert store.leases() == []
+
+
+def test_the_memory_of_the_host_is_known_from_just_before_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meminfo = tmp_path / "meminfo"
+    monkeypatch.setattr(host, "_MEMINFO", meminfo)
+    memory = MemoryWatch()
+    memory.look()
+    assert memory.highest() is None, "nobody told"
+    for available in (500, 100, 900):
+        meminfo.write_text(f"MemTotal: 1000 kB\nMemAvailable: {available} kB\nHugePages_Total: 0\n")
+        memory.look()
+    assert memory.highest() == HostMemory(used=900 * 1024, total=1000 * 1024)
+    for _ in range(20):
+        memory.look()
+    assert memory.highest() == HostMemory(used=100 * 1024, total=1000 * 1024)
+    meminfo.write_text("MemTotal: 1000 kB\n")  # as kernels before 3.14 told
+    assert host_memory(meminfo) is None

@@ -90,14 +90,13 @@ def test_losses_that_are_not_finite_are_gaps_and_remembered() -> None:
     assert np.isnan(values(series, "inter")).tolist() == [False, True, False]
 
 
-def test_a_run_that_goes_back_to_a_checkpoint_forgets_what_came_after() -> None:
+def test_a_run_that_goes_back_to_a_checkpoint_begins_anew() -> None:
     series = Series()
-    series.take([row(step, 1, 1.0) for step in range(1, 11)])
-    series.follow(10)
-    assert series.last_step == 10
-    series.follow(5)
-    assert series.last_step == 0
-    assert series.copy() == {}
+    series.take([row(step, 1, 1.0) for step in range(1, 11)], is_anew=True)
+    series.take([row(11, 2, 1.0)], is_anew=False)
+    assert series.copy()["inter"].steps == list(range(1, 12))
+    series.take([row(5, 1, 1.0)], is_anew=True)
+    assert series.copy()["inter"].steps == [5]
 
 
 def test_letters_stay_when_a_term_joins_later() -> None:

@@ -138,14 +138,32 @@ async def test_six_runs_fit_with_all_settings(past: Recorded, size: tuple[int, i
         )
 
 
+async def test_curves_take_what_short_settings_leave(past: Recorded) -> None:
+    for number in range(4):
+        settings = (f"run.seed={number + 3}", f"intra.lam=0.{number}")
+        past.finished(evaluation("inter", 6, 234, 0.5), dataset="MSMT17", settings=settings)
+    async with opened(past.home, size=LARGE) as screen:
+        await screen.press("3")
+        await screen.sees("7 of 7")
+        await screen.press(*["space"] * 4, "j", "space", "space", "c")
+        await screen.sees("compare 6 runs", "intra.lam", "F 1")
+        await screen.misses("Left out for want")
+        side = screen.app.screen.query_one("#curve-side")
+        await screen.until(lambda: side.size.width == 70, "the curves are 70 cells wide")
+
+
 async def test_curves_or_settings_fill_the_body_until_one_goes_back(past: Recorded) -> None:
     async with opened(past.home) as screen:
         await compare(screen, 2, 3)
         await screen.sees("last evaluation", "run.seed", "[mAP]")
+        await screen.sees("z curves")
         await screen.press("z")
         await screen.misses("last evaluation", "run.seed")
+        await screen.sees("z settings")
         await screen.press("z")
-        await screen.sees("CCAFL published: ICS, RN50, CLIP, 256x128, TCSVT 2025, best epoch on")
+        await screen.sees(
+            "z results", "CCAFL published: ICS, RN50, CLIP, 256x128, TCSVT 2025, best epoch on"
+        )
         await screen.sees("CMT published: ICS, RN50, ImageNet, 384x128", "run.seed")
         await screen.misses("[mAP]", "last evaluation")
         await screen.press("escape")

@@ -167,6 +167,23 @@ async def test_an_error_names_its_line_and_nothing_is_queued_while_it_stands(
         await screen.misses("✗ line 3")
 
 
+async def test_settings_stay_in_sight_while_something_is_wrong(recorded: Recorded) -> None:
+    async with opened(recorded.home, size=LARGE) as screen:
+        kept(screen, root="/no1", overrides="intra.lam = 0.1, 0.2\nintra.lamda = 0.5")
+        await screen.press("a")
+        text = await screen.sees("✗ line 2", "left out because it is wrong", "│  intra.lamda = 0.5")
+        assert "intra.lam  0.1 (0.6)" in text
+        assert 'data.root  "/no1" ("")' in text
+        await screen.pilot.click("#overrides")
+        await screen.press("down", "end", *["backspace"] * 8, *" = 0.7")
+        await screen.sees("is no folder", "intra.lam  0.7 (0.6)")
+        await screen.misses("left out because")
+        await screen.pilot.click("#prompt")
+        await screen.pilot.click("#intra")
+        await screen.pilot.click("#inter")
+        await screen.sees("Tick at least one of the stages.", "│  run.stages=[]")
+
+
 async def test_a_folder_that_was_put_right_is_looked_at_again(
     recorded: Recorded, drawn_set: Path, tmp_path: Path
 ) -> None:
@@ -608,10 +625,10 @@ def test_a_backbone_that_the_preset_lacks_comes_with_its_weights(
     [
         ({"stages": ()}, "Tick at least one"),
         ({"stages": ("prompt", "inter")}, "Stages 'prompt,inter': a run trains neighbours"),
-        ({"seeds": "-1"}, "run.seed cannot be -1"),
-        ({"seeds": "1,no"}, "run.seed cannot be 'no'"),
+        ({"seeds": "-1"}, "Seeds cannot be -1"),
+        ({"seeds": "1,no"}, "Seeds cannot be 'no'"),
         ({"epochs": ("", "few", "")}, "intra.epochs cannot be 'few'"),
-        ({"seeds": "1,1"}, "run.seed=1,1: a value stands there twice"),
+        ({"seeds": "1,1"}, "Seeds 1,1: a value stands there twice"),
         ({"overrides": "train.p = 8,9\ntrain.k = no"}, "line 2: train.k cannot be 'no'"),
         ({"overrides": "\nmargin"}, "line 2: write name = value"),
         ({"overrides": "train.p = 8,8"}, "line 1: a value stands there twice"),

@@ -248,7 +248,8 @@ async def test_a_look_at_a_long_queue_makes_only_the_cells_that_changed(
     async with opened(recorded.home) as screen:
         await screen.sees("number 1")
         await screen.rests()
-        monkeypatch.setattr("tui.lists.Text", counted)
+        for module in ("lists", "columns"):
+            monkeypatch.setattr(f"tui.{module}.Text", counted)
         recorded.store.hold(2)
         await screen.sees("‖")
         assert made == [" ‖", "", "held"]

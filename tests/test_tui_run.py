@@ -67,7 +67,7 @@ async def test_a_run_that_ends_while_watched_stays_with_its_result(
 async def test_a_lost_run_says_why_where_it_goes_on_and_with_which_key(
     recorded: Recorded, training: int
 ) -> None:
-    recorded.end(training, "lost", "killed by SIGKILL from outside")
+    recorded.end(training, "lost", "killed by signal 9")
     with recorded.store.writing() as connection:
         connection.exec_driver_sql("UPDATE run SET checkpoint = 20")
     for read_only in (False, True):
@@ -77,7 +77,7 @@ async def test_a_lost_run_says_why_where_it_goes_on_and_with_which_key(
             await screen.press("enter")
             await screen.sees("1 at work  ! lost", "last, best mAP 54.8 Rank-1 64.8")
             text = await screen.sees("Run 1 was lost in inter, epoch 2", "step 20.")
-            said = "killed by SIGKILL from outside. Checkpoint: inter epoch 1, step 20."
+            said = "killed by signal 9. Checkpoint: inter epoch 1, step 20."
             assert said in " ".join(text.split())
             assert ("step 20. r resume" in text) != read_only
 
@@ -93,7 +93,9 @@ async def test_a_long_name_leaves_room_for_the_state_and_the_result(recorded: Re
             await screen.press("escape", "q")
 
 
-async def test_a_run_of_another_version_concerns_no_other_run(recorded: Recorded) -> None:
+async def test_a_run_of_another_version_is_shown_and_concerns_no_other_run(
+    recorded: Recorded,
+) -> None:
     for name in ("old one", "new one"):
         recorded.add(name=name)
     with recorded.store.writing() as connection:
@@ -102,11 +104,10 @@ async def test_a_run_of_another_version_concerns_no_other_run(recorded: Recorded
     async with opened(recorded.home) as screen:
         await screen.sees("differs from preset: train.gone 1")
         await screen.press("enter")
-        await screen.sees("written by another version of ccafl", "`ccafl show 1`")
-        await screen.misses("[Config]", "Reading the run")
+        await screen.sees("Another version of ccafl stored", "intra 0/3", "train.gone  1")
         await screen.press("greater_than_sign")
         await screen.sees("2 new one  ○ queued", "[Config]", "= all settings")
-        await screen.misses("another version")
+        await screen.misses("Another version")
 
 
 async def test_tab_changes_the_view(recorded: Recorded, training: int) -> None:

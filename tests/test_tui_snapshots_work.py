@@ -116,7 +116,7 @@ async def test_datasets(
         await screen.paste(set_folder)
         await walk(screen, screens, ("good", "enter", "Images opened | It can be used"))
         if size[0] == 80:
-            await walk(screen, screens, ("cameras", "tab", "Camera identities"))
+            await walk(screen, screens, ("cameras", "tab", "identities"))
         await screen.press("escape", *["backspace"] * len(set_folder))
         monkeypatch.setattr("ccafl.datasets.published.PUBLISHED", (known,))
         await screen.paste("sets/broken")

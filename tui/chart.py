@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
+from rich.style import Style
+from textual.app import ComposeResult
+from textual.containers import Grid
 from textual.events import MouseScrollDown, MouseScrollUp
+from textual.geometry import Region
 from textual.message import Message
+from textual.strip import Strip
 from textual_hires_canvas import Canvas
 from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import AxisFormatter, DurationFormatter, NumericAxisFormatter
+from textual_plot.plot_widget import Legend
 
 from tui.curves import Floats, first_point, logarithms, positions, segments, smooth, thin, values
 from tui.series import LETTERS, Axis, StageSeries
@@ -80,6 +86,20 @@ class Spaced(AxisFormatter):
         return self.axis.get_labels_for_ticks(ticks)
 
 
+class Paper(Canvas):
+    """Looks its style up once for a picture; the library would do so for each of its lines."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a picture."""
+        self._style = super().rich_style
+        return super().render_lines(crop)
+
+    @property
+    def rich_style(self) -> Style:
+        """The style of the picture at work."""
+        return self._style
+
+
 class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     """Draws one stage at a time; keys belong to the view around it."""
 
@@ -95,6 +115,13 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     def __init__(self) -> None:
         super().__init__(id="chart", allow_pan_and_zoom=False)
         self.left_out = 0
+
+    def compose(self) -> ComposeResult:
+        """The parts that the library looks for."""
+        with Grid():
+            for part in ("margin-top", "margin-left", "plot", "margin-bottom"):
+                yield Paper(1, 1, id=part)
+        yield Legend(id="legend")
 
     @property
     def is_ready(self) -> bool:

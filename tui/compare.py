@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from tui.compare_curves import Curves
 
 CURVES_WIDTH, LEAST_CURVES = 70, 40  # where they stand beside the settings
+EDGES = 2  # cells of padding and scroll bar beside the settings
 LEAST_LOWER = 11  # lines that hold settings and, below them, curves worth a look
-FILLING = ("", "-curves", "-settings")  # what `z` lets fill the body, one after the other
+FILLING = {"": "-curves", "-curves": "-settings", "-settings": ""}  # what fills the body after what
 BEST = r"\*\d+\.\d"
 
 
@@ -44,7 +46,9 @@ class CompareScreen(Opened):
             Binding(letter, f"only('{letter}')", "only this run, again all", show=False)
             for letter in LETTERS
         ),
-        Binding("z", "fill", "curves", tooltip="fill the body with curves, settings, or show all"),
+        Binding("z", "fill('-curves')", "curves", tooltip="fill the body with the curves"),
+        Binding("z", "fill('-settings')", "settings", tooltip="fill the body with the settings"),
+        Binding("z", "fill('')", "results", tooltip="show results, settings and curves again"),
         Binding("w", "export", "export", tooltip="write what is listed, or copy it"),
         Binding("y", "copy", "copy", tooltip="copy the results", show=False),
     ]
@@ -76,7 +80,9 @@ class CompareScreen(Opened):
                 yield Line("curve-names")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A base needs runs that compare."""
+        """A base needs runs that compare; curves, settings and all fill the body in turn."""
+        if action == "fill":
+            return parameters == (FILLING[self._filled],)
         if action == "base" and self._message is not None:
             from ccafl.comparison import problem
 
@@ -144,14 +150,18 @@ class CompareScreen(Opened):
         self._only = "" if self._only == letter else letter
         self._draw_curves()
 
-    def action_fill(self) -> None:
-        """Let the curves fill the body, then the settings, then show all again."""
-        self._fill(FILLING[(FILLING.index(self._filled) + 1) % len(FILLING)])
+    def action_fill(self, what: str) -> None:
+        """Let the curves or the settings fill the body, or show all again."""
+        self._filled = what
+        for name in filter(None, FILLING):
+            self.set_class(name == what, name)
+        self.query_one(Lines).focus()
+        self._draw()
 
     def action_leave(self) -> None:
         """Show all again, else go back."""
         if self._filled:
-            self._fill("")
+            self.action_fill("")
         else:
             super().action_leave()
 
@@ -168,13 +178,6 @@ class CompareScreen(Opened):
         listing = self._listing()
         if listing is not None:
             self.app.copy(as_tabs(listing.table), f"{len(listing.table.rows)} rows")
-
-    def _fill(self, what: str) -> None:
-        self._filled = what
-        for name in FILLING[1:]:
-            self.set_class(name == what, name)
-        self.query_one(Lines).focus()
-        self._draw()
 
     def _show(self, view: View) -> None:
         self._view = view
@@ -200,8 +203,12 @@ class CompareScreen(Opened):
         results = Content(results_text(runs, view, width).rstrip())
         shown = results.highlight_regex(BEST, style="bold")
         self.query_one("#compare-results", Line).show(shown)
-        room = self._lay_out(results.plain.count("\n") + 1, width - 1, settings_width(runs, view))
-        parts = (settings_text(runs, view, room), references_text(runs, view, room))
+        settings = settings_text(runs, view)
+        whole = max(map(cell_len, settings.splitlines()))
+        least = min(whole + EDGES, settings_width(runs, view))
+        room = self._lay_out(results.plain.count("\n") + 1, width - 1, least)
+        settings = settings if whole <= room else settings_text(runs, view, room)
+        parts = (settings, references_text(runs, view, room))
         self.query_one("#compared-text", Line).show("\n".join(filter(None, parts)).rstrip())
         self.refresh_bindings()
         self.call_after_refresh(self._draw_curves)
@@ -217,7 +224,7 @@ class CompareScreen(Opened):
             return width
         curves = max(LEAST_CURVES, min(CURVES_WIDTH, width - least))
         side.styles.width = curves
-        return width - curves - 2
+        return width - curves - EDGES
 
     def _names(self) -> list[str]:
         """Measures that any of the runs has."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ccafl.datasets import Report
     from tui.form_offers import Folder
 
-CAMERAS_WIDTH = 48  # as in the style sheet
+CAMERAS_WIDTH = 40  # as in the style sheet
 
 
 class DatasetsScreen(Opened):
@@ -78,7 +78,7 @@ class DatasetsScreen(Opened):
     def _check_typed(self, event: Input.Submitted) -> None:
         if event.value.strip():
             self.app.open_above(CheckScreen(Path(event.value.strip())))
-        else:
+        elif self._folders:
             self.query_one(OptionList).focus()
 
     @on(OptionList.OptionSelected)
@@ -125,12 +125,13 @@ class CheckScreen(Opened):
         self._show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """There is something to copy once something is wrong."""
+        """There is something to copy once something is wrong, and cameras of a known layout."""
         del parameters
         if action == "copy":
             return self._report is not None and bool(self._report.problems)
         if action == "cameras":
-            return self._report is not None and not self.app.is_large
+            is_known = self._report is not None and self._report.dataset is not None
+            return is_known and not self.app.is_large
         return True
 
     def action_cameras(self) -> None:

@@ -70,11 +70,10 @@ class Followed:
 
         try:
             snapshot = self._watcher.read()
-        except ConfigError as error:  # of another version; that concerns this run alone
+        except ConfigError as error:  # damaged; that concerns this run alone
             shown = f"{error} `ccafl show {self.run_id}` shows its results."
             raise StoreError(shown) from error
-        self._series.follow(snapshot.run.step)
-        self._series.take(self._store.losses(self.run_id, after_step=self._series.last_step))
+        self._series.take(snapshot.new_losses, is_anew=snapshot.is_anew)
         return snapshot
 
 

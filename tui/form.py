@@ -210,8 +210,7 @@ class FormScreen(Opened):
         lines = [f"✗ {message.problem}"] if message.problem else message.remarks
         self.query_one("#form-problem", Line).show("\n".join(lines))
         self.query_one("#form-outlook", Line).show(_outlook(message))
-        if message.settings:
-            self.query_one("#form-settings-text", Line).show(message.settings)
+        self.query_one("#form-settings-text", Line).show(message.settings)
         if self._wanted is not None:
             self._wanted = None
             self._show_buttons()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from ccafl.errors import CcaflError, StoreError
+from ccafl.errors import CcaflError, ConfigError, StoreError
 from ccafl.sentences import printable
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _FIELDS = {
     "--gpu": "GPU",
     "--name": "Name",
     "--data": "Root",
+    "--set run.seed=": "Seeds ",
     "--set ": "",
 }
 
@@ -50,11 +52,17 @@ class Checked(Message):
 def check(draft: Draft, planner: Planner, home: Home) -> Checked:
     """Plan a draft; all texts can be shown as they are. It may read a data folder for a while."""
     if not draft.stages:
-        return Checked(draft, problem="Tick at least one of the stages.")
+        problem = "Tick at least one of the stages."
+        return Checked(draft, problem=problem, settings=_settings_of(draft))
     try:
         plans = planner.plan(draft.order())
     except CcaflError as error:
-        return Checked(draft, problem=explain(draft, str(error)), data=_data_of(draft, planner))
+        return Checked(
+            draft,
+            problem=explain(draft, str(error)),
+            data=_data_of(draft, planner),
+            settings=_settings_of(draft),
+        )
     first = plans[0]
     told = _estimate(first, home)
     return Checked(
@@ -85,8 +93,9 @@ def explain(draft: Draft, message: str) -> str:
                 return printable(f"line {number}: {message.removeprefix(f'--set {text}: ')}")
     for setting in draft.settings():
         key = setting.partition("=")[0]
+        name = "Seeds" if key == "run.seed" else key
         for text in _spellings(setting):
-            message = message.replace(f"--set {text}: {key} ", f"{key} ")
+            message = message.replace(f"--set {text}: {key} ", f"{name} ")
     for option, field in _FIELDS.items():
         message = message.replace(option, field)
     return printable(message)
@@ -135,6 +144,27 @@ def _estimate(plan: Plan, home: Home) -> Estimate | None:
             return estimate(store, plan.config, dataset, plan.gpu)
     except StoreError:  # the title line says it
         return None
+
+
+def _settings_of(draft: Draft) -> str:
+    """Every setting, although something is wrong; what of the fields is refused is left out."""
+    from ccafl.orders import variants
+    from ccafl.presets import resolve
+
+    config, refused = resolve(draft.preset), []
+    taken: list[str] = []
+    named = {"run.stages": draft.stages, "run.name": draft.name, "data.root": draft.root.strip()}
+    fields = (f"{key}={json.dumps(value)}" for key, value in named.items())
+    for setting in [*fields, *draft.settings(), *(line for _, line in draft.lines)]:
+        try:
+            settings = [*taken, *variants((), [setting])[0].settings]
+            config = resolve(draft.preset, settings=settings)
+        except ConfigError:
+            refused.append(printable(f" {setting}"))
+        else:
+            taken = settings
+    left_out = ["left out because it is wrong", *refused, ""] if refused else []
+    return "\n".join([*left_out, _settings(config, draft.preset)])
 
 
 def _settings(config: RunConfig, preset: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ccafl.gpu import GpuAnswer
 
-COMMAND = (sys.executable, "-m", "ccafl.gpu")
+COMMAND: Sequence[str] = (sys.executable, "-m", "ccafl.gpu")
 SILENT_S = 5.0
 AGAIN_S = 30.0  # after which a helper that broke off is started again
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby, zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -16,6 +17,8 @@ from tui.texts import Lines
 
 if TYPE_CHECKING:
     from textual.widget import Widget
+
+EDGES = 3  # cells of padding and scroll bar
 
 
 class HelpScreen(Opened):
@@ -63,9 +66,10 @@ class HelpScreen(Opened):
     @on(Input.Changed)
     def _show(self) -> None:
         words = self.query_one(Input).value.casefold().split()
-        blocks = _blocks(row for row in self._rows if _has(row, words))
-        width = self.app.size.width
-        lines = _in_columns(blocks, width // 2) if width >= WIDE else chain(*blocks)
+        width, is_wide = self.app.size.width, self.app.size.width >= WIDE
+        room = width // 2 if is_wide else width
+        blocks = _blocks((row for row in self._rows if _has(row, words)), room - EDGES)
+        lines = _in_columns(blocks, room) if is_wide else chain(*blocks)
         self.query_one("#help-text", Line).show("\n".join(lines) or " No key does that.")
 
     @on(Input.Submitted)
@@ -78,23 +82,25 @@ def _has(row: KeyRow, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _blocks(rows: Iterable[KeyRow]) -> list[list[str]]:
-    """A line per key below the name of its place, place by place."""
+def _blocks(rows: Iterable[KeyRow], width: int) -> list[list[str]]:
+    """The keys below the name of their place, place by place, in lines of that width."""
     return [
-        [f" {where}", *(f"   {row.keys.replace('`', ''):<16} {row.does}" for row in group)]
+        [f" {where}", *chain.from_iterable(_lines(row, width) for row in group)]
         for where, group in groupby(rows, key=lambda row: row.where)
     ]
 
 
+def _lines(row: KeyRow, width: int) -> list[str]:
+    """Keys and what they do, in as many lines as that takes."""
+    keys = f"   {row.keys.replace('`', ''):<16} "
+    return wrap(row.does, width, initial_indent=keys, subsequent_indent=" " * len(keys))
+
+
 def _in_columns(blocks: Sequence[Sequence[str]], width: int) -> list[str]:
     """Two columns of about the same height; no place is broken up."""
-    from ccafl.tables import shorten
-
     left: list[str] = []
     right: list[str] = []
     half = sum(map(len, blocks)) / 2
     for block in blocks:
         (right if right or len(left) + len(block) / 2 > half else left).extend(block)
-    pairs = zip_longest(left, right, fillvalue="")
-    lines = (f"{shorten(one, width - 1):<{width}}{shorten(two, width - 3)}" for one, two in pairs)
-    return [line.rstrip() for line in lines]
+    return [f"{one:<{width}}{two}".rstrip() for one, two in zip_longest(left, right, fillvalue="")]

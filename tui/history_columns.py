@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ccafl.sentences import printable
+from tui.columns import Column
 from tui.frame import WIDE
-from tui.lists import Column
 from tui.run_cells import backbone, dataset, seed, tags
 
 if TYPE_CHECKING:

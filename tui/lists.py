@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.widgets import DataTable
 
 from ccafl.sentences import state
+from tui.columns import GAP, Column, draw, fit
 
 if TYPE_CHECKING:
     from textual.events import Click
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ccafl.store import RunRow
     from tui.program import CcaflApp
 
-GAP, NARROWEST = 1, 12  # cells between columns, and of a name
 OPENING_CLICKS = 2
 MOST_TAKEN = 20  # rows that are taken away one by one; more are shown anew
 FEWEST, MOST = 2, 6  # runs that a comparison takes
@@ -45,22 +45,6 @@ COLOURS = {
     "lost": "red",
 }
 STATE_WIDTH = max(len(f"{glyph} {word}") for word, glyph in GLYPHS.items())
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Column:
-    """A column, shown in tables of some widths; one of `width` 0 takes what is left.
-
-    `sort` is what a click on its head sorts by, nothing where the list has one order.
-    """
-
-    head: str
-    cell: Callable[[RunRow], str]
-    width: int
-    is_right: bool = False
-    from_width: int = 0
-    below_width: int = 10_000
-    sort: str = ""
 
 
 def glyph_and_word(word: str) -> str:
@@ -243,14 +227,10 @@ class RunTable(DataTable[Text]):
         return 1 + (STATE_WIDTH if self._width() >= self._words_from else 1)
 
     def _fit(self) -> list[tuple[Column, int]]:
-        """Columns with their widths; where there is no room they leave from the right."""
+        """The columns beside state and mark, with their widths."""
         width = self._width()
-        columns = [of for of in self._all_columns if of.from_width <= width < of.below_width]
         room = width - 1 - (self._state_width() + GAP) - (1 + GAP)  # a scroll bar takes a cell
-        while len(columns) > 1 and room < _least(columns):
-            columns.pop()
-        rest = max(0, room - _least(columns))
-        return [(column, column.width or (NARROWEST + rest)) for column in columns]
+        return fit(self._all_columns, width, room)
 
     def _cells(self, run: RunRow) -> list[str]:
         """State, mark and what each column says of a run, as plain text that is soon compared."""
@@ -263,12 +243,7 @@ class RunTable(DataTable[Text]):
             return Text(f" {sign}", style=COLOURS.get(text, ""), no_wrap=True)
         if index == 1:
             return Text(text)
-        column, width = self._laid_out[index - 2]
-        drawn = Text(text, no_wrap=True)
-        drawn.truncate(width, overflow="ellipsis")
-        if column.is_right:
-            drawn.pad_left(width - drawn.cell_len)
-        return drawn
+        return draw(text, *self._laid_out[index - 2])
 
     def _mark(self, run: RunRow) -> str:
         return "*" if run.id in self.marked else " "
@@ -293,8 +268,3 @@ class RunTable(DataTable[Text]):
             if column.is_right:
                 label.pad_left(width - label.cell_len)
             self.add_column(label, width=width + GAP)
-
-
-def _least(columns: Sequence[Column]) -> int:
-    """Cells that columns take at least."""
-    return sum((column.width or NARROWEST) + GAP for column in columns)

@@ -12,8 +12,9 @@ from textual.widgets import DataTable
 
 from ccafl.sentences import describe, printable, state
 from tui.acting import ACTIVE, Acting
+from tui.columns import Column
 from tui.frame import WIDE, Line
-from tui.lists import Column, RunTable, glyph_and_word
+from tui.lists import RunTable, glyph_and_word
 from tui.messages import QueueRead, RunRead
 from tui.preview import Preview
 from tui.run_cells import backbone, dataset, seed, setting, stored, tags

@@ -61,9 +61,12 @@ def sentence(snapshot: Snapshot, *, resumes: bool) -> str:
     run = snapshot.run
     said = []
     if run.state in AGAIN:
-        said.append(f"Run {run.id} {ended(run)}. {_saved(snapshot)}{' r resume' * resumes}")
+        key = " r resume" * (resumes and not snapshot.is_foreign)
+        said.append(f"Run {run.id} {ended(run)}. {_saved(snapshot)}{key}")
     elif run.state not in ("running", "finished") or run.activity or not run.stage:
         said.append(describe(run))
+    if snapshot.is_foreign:
+        said.append("Another version of ccafl stored it; this one shows it and cannot train it.")
     if run.warning:
         said.append(f"warning: {printable(run.warning)}")
     return " ".join(said)

@@ -58,22 +58,17 @@ class StageSeries:
 
 
 class Series:
-    """All stages of a run; takes each row once, and forgets what a resume made void."""
+    """All stages of a run."""
 
     def __init__(self) -> None:
-        self.last_step = 0
         self._stages: dict[str, StageSeries] = {}
 
-    def follow(self, run_step: int) -> None:
-        """Begin anew if the run, read since the last rows, went back to a checkpoint."""
-        if run_step < self.last_step:
-            self.last_step, self._stages = 0, {}
-
-    def take(self, rows: Iterable[LossRow]) -> None:
-        """Add rows after `last_step`; the run may have made more of them since it was read."""
+    def take(self, rows: Iterable[LossRow], *, is_anew: bool) -> None:
+        """Add the rows that follow those taken so far, or begin anew with them."""
+        if is_anew:
+            self._stages = {}
         for row in rows:
             self._stages.setdefault(row.stage, StageSeries()).take(row)
-            self.last_step = row.step
 
     def copy(self) -> dict[str, StageSeries]:
         """Each stage as it is now."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
-from ccafl.config import RunConfig, Stage, from_json
+from ccafl.config import RunConfig, Stage, for_looking, from_json
+from ccafl.errors import ConfigError
 from ccafl.events import TERMS
 from ccafl.store import EpochRow, EvaluationRow, LossRow, RunRow, Store
 
@@ -26,17 +28,21 @@ class StageProgress:
 class Snapshot:
     """A run and its rows so far.
 
-    Of the losses: the smoothed ones of the stage at work, means per stage and epoch, and the first
-    step of each stage that made one.
+    `is_foreign`: another version stored the run; `config` is what this one makes of its settings.
+    Of the losses: the smoothed ones of the stage at work, means per stage and epoch, the first
+    step of each stage that made one, and those that are new since the last look.
     """
 
     run: RunRow
     config: RunConfig
+    is_foreign: bool
     epochs: Sequence[EpochRow]
     evaluations: Sequence[EvaluationRow]
     smooth: Mapping[str, float]
     means: Mapping[tuple[str, int], Mapping[str, float]]
     first_steps: Mapping[str, int]
+    new_losses: Sequence[LossRow]
+    is_anew: bool  # the new losses are all there are; those of earlier looks are void
 
     def stages(self) -> list[StageProgress]:
         """Progress of each configured stage, in order."""
@@ -126,14 +132,18 @@ class TimeLeft(NamedTuple):
 
 def time_left(store: Store, run: RunRow) -> TimeLeft | None:
     """Estimate of the training time left of a run, without reading its losses."""
+    config, is_foreign = _read_config(run.config)
     return Snapshot(
         run=run,
-        config=from_json(run.config),
+        config=config,
+        is_foreign=is_foreign,
         epochs=store.epochs(run.id),
         evaluations=(),
         smooth={},
         means={},
         first_steps={},
+        new_losses=(),
+        is_anew=True,
     ).time_left()
 
 
@@ -142,7 +152,6 @@ class Watcher:
 
     def __init__(self, store: Store, run_id: int) -> None:
         self._store, self._run_id = store, run_id
-        self._config: RunConfig | None = None
         self._forget()
 
     def read(self) -> Snapshot:
@@ -150,17 +159,24 @@ class Watcher:
         run = self._store.run(self._run_id)
         if run.step < self._step:  # it went on from a checkpoint: later losses are void
             self._forget()
-        for row in self._store.losses(self._run_id, after_step=self._step):
+        config, is_foreign = _read_config(run.config)
+        epochs = self._store.epochs(self._run_id)
+        evaluations = self._store.evaluations(self._run_id)
+        is_anew = not self._step
+        losses = self._store.losses(self._run_id, after_step=self._step)
+        for row in losses:  # after the last query: one that fails must not lose them
             self._take(row)
-        self._config = self._config or from_json(run.config)
         return Snapshot(
             run=run,
-            config=self._config,
-            epochs=self._store.epochs(self._run_id),
-            evaluations=self._store.evaluations(self._run_id),
+            config=config,
+            is_foreign=is_foreign,
+            epochs=epochs,
+            evaluations=evaluations,
             smooth={name: average.smooth() for name, average in self._smooth.items()},
             means={epoch: _means(averages) for epoch, averages in self._epochs.items()},
             first_steps=dict(self._first_steps),
+            new_losses=losses,
+            is_anew=is_anew,
         )
 
     def _forget(self) -> None:
@@ -180,6 +196,15 @@ class Watcher:
             if value is not None:
                 self._smooth.setdefault(name, _Average()).add(value)
                 of_epoch.setdefault(name, _Average()).add(value)
+
+
+@lru_cache(maxsize=16)
+def _read_config(text: str) -> tuple[RunConfig, bool]:
+    """The config to look at, and whether another version stored it."""
+    try:
+        return from_json(text), False
+    except ConfigError:
+        return for_looking(text), True
 
 
 @dataclass(slots=True)

@@ -54,12 +54,19 @@ def resume_lost(connection: Connection, run_id: int, attempt: int, limit: int) -
         check_transition(row["state"], "queued")
         step = row["checkpoint"]
         how = "starts from the beginning" if step is None else f"goes on from step {step:,}"
-        warning = f"attempt {attempt} was lost: {row['reason']}; it {how}"
+        warning = f"{_lost(attempt)}: {row['reason']}; it {how}"
         values |= {"state": "queued", "warning": warning, **FRESH}
     else:
-        values["reason"] = f"{row['reason']}; {count} attempts in a row saved no checkpoint"
+        tried = f"resumed by itself {count - 1} of {limit - 1} times without a new checkpoint"
+        values["reason"] = f"{row['reason']}; {tried}"
+        if (row["warning"] or "").startswith(_lost(attempt - 1)):
+            values["warning"] = None  # it says that the run goes on
     connection.execute(update(RUN).where(RUN.c.id == run_id).values(values))
     return count < limit
+
+
+def _lost(attempt: int) -> str:
+    return f"attempt {attempt} was lost"
 
 
 def _queue_again(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, Select, case, func, select
@@ -64,10 +65,10 @@ def run(connection: Connection, run_id: int) -> RunRow:
     Raises:
         StoreError: there is no such run.
     """
-    found = _run_rows(connection, [RUN.c.id == run_id], (RUN.c.id,), 1)
-    if not found:
+    row = connection.execute(_select_runs().where(RUN.c.id == run_id)).mappings().first()
+    if row is None:
         raise unknown_run(run_id)
-    return found[0]
+    return _run_row(row)
 
 
 def unknown_run(run_id: int) -> StoreError:
@@ -186,15 +187,18 @@ def _sort_column(sort: str, which: Which) -> ColumnElement[Any]:
     return EVALUATIONS[which].c[sort] if sort in METRICS else RUN.c[sort]
 
 
+@cache  # to put a statement together takes several times as long as the database needs for it
 def _select(table: Any, row: type[Any]) -> Select[Any]:
     """The columns of a table that its row has as fields."""
     return select(*(table.c[name] for name in row.__dataclass_fields__))
 
 
+@cache
 def _select_losses() -> Select[Any]:
     return select(*(LOSS.c[name] for name in LossRow._fields))
 
 
+@cache
 def _select_runs() -> Select[Any]:
     tags = (
         select(func.json_group_array(TAG.c.tag)).where(TAG.c.run_id == RUN.c.id).scalar_subquery()

@@ -7,11 +7,15 @@ from pathlib import Path
 
 from ccafl.events import Result
 from ccafl.store.claims import Ending
+from ccafl.supervisor.host import HostMemory
 
 _TAIL = 4096  # bytes of the console that are searched for its last line
 _LINE = 300  # characters of it that are kept
 _WRAPPED = {137: -9, 143: -15}  # how shells report a signal of their child
 _LOCK_BUSY = 75
+# Share of the host's memory above which a kill is probably the kernel's for lack of it. The last
+# look may be a quarter of a second old, in which a process fills a few percent more.
+_FULL = 0.95
 # how torchrun reports the process that broke first
 _RANK = re.compile(r"^\s*rank\s*: (\d+) .*\n\s*exitcode\s*: (-?\d+) ", re.MULTILINE)
 
@@ -22,6 +26,7 @@ def classify(
     *,
     cancelling: bool,
     memory_killed: bool,
+    memory: HostMemory | None,
     last_line: str,
 ) -> Ending:
     """The state an attempt leads to after its last process is gone.
@@ -31,6 +36,7 @@ def classify(
         exit_code: of the worker, negative for a signal, None for a process we did not start.
         cancelling: its end was asked for.
         memory_killed: the kernel killed a process for lack of memory meanwhile.
+        memory: of the host just before, None if nobody knows.
         last_line: of the console, quoted when nothing better is known.
     """
     if result is not None:
@@ -41,7 +47,7 @@ def classify(
         return Ending("lost", "lost", "its process is gone and left no result", None)
     code = _WRAPPED.get(exit_code, exit_code)
     if code == -signal.SIGKILL:
-        return _killed(exit_code, memory_killed)
+        return _killed(exit_code, memory_killed, memory)
     if code < 0:
         return Ending("failed", "signal", _signal_words(-code), exit_code)
     return Ending("failed", "error", _exit_words(code, last_line), exit_code)
@@ -87,10 +93,14 @@ def _from_result(result: Result, exit_code: int | None, cancelling: bool) -> End
     return Ending("failed", result.exit, reason, exit_code)
 
 
-def _killed(exit_code: int | None, memory_killed: bool) -> Ending:
+def _killed(exit_code: int | None, memory_killed: bool, memory: HostMemory | None) -> Ending:
     if memory_killed:
         return Ending("lost", "host_memory", "the host ran out of memory", exit_code)
-    reason = "killed by SIGKILL from outside, probably because the host ran out of memory"
+    reason = f"killed by signal {signal.SIGKILL:d}"
+    if memory is not None:
+        reason += f"; host memory was {memory.used / 1e9:.1f} of {memory.total / 1e9:.1f} GB"
+        if memory.used >= _FULL * memory.total:
+            reason += ": probably out of memory"
     return Ending("lost", "signal", reason, exit_code)
 
 

@@ -19,6 +19,7 @@ from ccafl.store.records import write_record
 from ccafl.supervisor import endings, process
 from ccafl.supervisor.devices import Allocator, GpuReader
 from ccafl.supervisor.giveback import GiveBack
+from ccafl.supervisor.host import MemoryWatch
 from ccafl.supervisor.intake import Intake
 from ccafl.supervisor.launch import CPU, WORKER, launch
 from ccafl.supervisor.notify import Notifier
@@ -62,6 +63,7 @@ class Supervisor:
         self._intake = Intake(self._store, self._pace)
         self._upkeep = Upkeep(home, self._pace)
         self._notifier = Notifier(settings.notify.command)
+        self._memory = MemoryWatch()
         self._watches: dict[int, Watch] = {}
         self._requests = _NOTHING
         self._version = -1
@@ -112,6 +114,7 @@ class Supervisor:
     def _tick(self) -> None:
         self._show_life()
         self._look_for_requests()
+        self._memory.look()
         # the folder of one run must not stop the others; the database stops all
         serve = [partial(self._serve, watch) for watch in self._watches.values()]
         served = [self._try(action, OSError) for action in serve]
@@ -210,6 +213,7 @@ class Supervisor:
             watch.child.returncode if watch.child else None,
             cancelling=watch.cancelling,
             memory_killed=process.memory_kills() > watch.memory_kills,
+            memory=self._memory.highest(),
             last_line=endings.last_line(folder.console),
         )
         if not self._requests.cancels.get(run.id) and watch.is_late():

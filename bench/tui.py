@@ -1,8 +1,9 @@
-"""What the app costs beside an empty app of its framework and nvitop: `python bench/tui_cost.py`.
+"""What the app costs beside an empty app of its framework and nvitop: `python -m bench.tui`.
 
 Programs run in terminals of their own, one after the other, as often as `--times` says; the table
 has medians, and ratios to what the empty app, or nvitop where it is installed, took in the same
-minutes. About four minutes. `--output FILE` writes the table as Markdown.
+minutes. A live run is compared with a chart alone, which its library draws once a second: no app
+that shows one can take less. About five minutes. `--output FILE` writes the table as Markdown.
 """
 
 import argparse
@@ -25,8 +26,7 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
-from queue_load import fill_history
-
+from bench.queue_load import fill_history
 from ccafl import events
 from ccafl.errors import BusyError
 from ccafl.events import EventWriter
@@ -49,8 +49,29 @@ class Empty(App):
         table.add_rows([[f"{row} {column}" for column in range(10)] for row in range(200)])
 Empty().run()
 """
+CHART = """
+from textual.app import App
+from textual_plot import HiResMode, PlotWidget
+class Alone(App):
+    def compose(self):
+        chart = PlotWidget()
+        chart.styles.width, chart.styles.height = 68, 20  # as in the app at 120x36
+        yield chart
+    def on_mount(self):
+        self.count = 0
+        self.set_interval(1.0, self.draw)
+    def draw(self):
+        self.count += 5
+        chart = self.query_one(PlotWidget)
+        x = list(range(1, 100 + self.count))
+        with self.batch_update():
+            chart.clear()
+            for curve in range(4):
+                chart.plot(x, [9.0 / step + curve for step in x], "red", HiResMode.BRAILLE)
+Alone().run()
+"""
 ROOT = Path(__file__).parent.parent
-CARD = [sys.executable, str(Path(__file__).with_name("one_card.py"))]
+CARD = [sys.executable, "-m", "bench.one_card"]
 LARGE, SMALL = (120, 36), (80, 24)
 WINDOW_S = 6.0  # of what goes on while nobody types
 STEP_S = 0.2  # between two steps of the live run
@@ -151,7 +172,7 @@ def looking(home: Home) -> list[str]:
 
 
 def empty(program: str = EMPTY) -> list[str]:
-    """An app of the framework alone."""
+    """An app of the framework alone, or with one widget."""
     return [sys.executable, "-c", program]
 
 
@@ -191,7 +212,7 @@ class Nvitop:
         """Shares of a core and bytes per second, as multiples of its own."""
         if not self._found:
             return "nvitop is not installed", "nvitop is not installed"
-        own_share, own_rate = map(statistics.median, zip(*self._found, strict=True))
+        own_share, own_rate = _medians(self._found)
         return (
             f"{share / own_share:.2f} x nvitop's {100 * own_share:.2f} %",
             f"{rate / own_rate:.2f} x nvitop's {own_rate:.0f}",
@@ -210,7 +231,7 @@ def idle(times: int, home: Home, nvitop: Nvitop) -> Iterator[Row]:
             ours.append(terminal.at_work())
             sizes.append(terminal.megabytes())
         nvitop.measure()
-    share, rate = (statistics.median(values) for values in zip(*ours, strict=True))
+    share, rate = _medians(ours)
     of_share, of_rate = nvitop.compare(share, rate)
     yield "idle, one card, CPU", f"{100 * share:.2f} % of a core", of_share, "<= nvitop"
     yield "idle, one card, output", f"{rate:.0f} bytes/s", of_rate, "<= 1.5 x nvitop"
@@ -219,22 +240,29 @@ def idle(times: int, home: Home, nvitop: Nvitop) -> Iterator[Row]:
 
 
 def live(times: int, home: Home, nvitop: Nvitop) -> Iterator[Row]:
-    """A run trains, with five losses a second, and they are on the screen."""
-    for size, target in ((LARGE, "<= 16 kB/s"), (SMALL, "<= 8 kB/s")):
-        shares, rates = [], []
-        for _ in range(times):
-            with running(app(home), size) as terminal:
+    """A run trains, with five losses a second, and they are on the screen; one card."""
+    alone, large, small = [], [], []
+    for _ in range(times):
+        with running(empty(CHART)) as terminal:
+            terminal.settle(quiet_s=3.0, limit_s=4.0)
+            alone.append(terminal.at_work())
+        for found, size in ((large, LARGE), (small, SMALL)):
+            with running([*CARD, "app", *looking(home)], size) as terminal:
                 terminal.wait(lambda sent: b"in line" in sent)
                 terminal.type("2")
                 terminal.settle(quiet_s=3.0, limit_s=4.0)
-                share, rate = terminal.at_work()
-                shares.append(share)
-                rates.append(rate)
-        what = f"one live run, losses, {size[0]}x{size[1]}"
-        share, rate = statistics.median(shares), statistics.median(rates)
-        of_nvitop, _ = nvitop.compare(share, rate)
-        yield f"{what}, CPU", f"{100 * share:.1f} % of a core", of_nvitop, "<= 2 x"
-        yield f"{what}, output", f"{rate / 1e3:.1f} kB/s", "-", target
+                found.append(terminal.at_work())
+    base, base_rate = _medians(alone)
+    yield "a chart alone, CPU", f"{100 * base:.2f} % of a core", "1", "-"
+    yield "a chart alone, output", f"{base_rate / 1e3:.1f} kB/s", "-", "-"
+    share, rate = _medians(large)
+    ratio = f"{share / base:.2f} x, {nvitop.compare(share, rate)[0]}"
+    yield "one live run, losses, CPU", f"{100 * share:.2f} % of a core", ratio, "<= 2 x"
+    yield "one live run, losses, output", f"{rate / 1e3:.1f} kB/s", "-", "<= 16 kB/s"
+    share, rate = _medians(small)
+    ratio = f"{share / base:.2f} x, {nvitop.compare(share, rate)[0]}"
+    yield "the same at 80x24, CPU", f"{100 * share:.2f} % of a core", ratio, "-"
+    yield "the same at 80x24, output", f"{rate / 1e3:.1f} kB/s", "-", "<= 8 kB/s"
 
 
 def keys(times: int, home: Home) -> Iterator[Row]:
@@ -311,7 +339,7 @@ def markdown(rows: list[Row], times: int) -> str:
         "# Cost of the app",
         "",
         f"{date.today()}, {os.cpu_count()} CPU cores shared with other work, Python "
-        f"{sys.version.split()[0]}, medians of {times}. Made by `python bench/tui_cost.py`.",
+        f"{sys.version.split()[0]}, medians of {times}. Made by `python -m bench.tui`.",
         "",
         "| What, at 120x36 unless said | Measured | Ratio | Target |",
         "| --- | --- | --- | --- |",
@@ -348,6 +376,11 @@ def _cpu_seconds(pid: int) -> float:
     for child in [child for task in tasks for child in (task / "children").read_text().split()]:
         tasks += Path(f"/proc/{child}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def _medians(found: list[tuple[float, float]]) -> tuple[float, float]:
+    shares, rates = zip(*found, strict=True)
+    return statistics.median(shares), statistics.median(rates)
 
 
 def _share(values: list[float], share: float) -> float:
