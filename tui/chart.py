@@ -19,7 +19,7 @@ from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import AxisFormatter, DurationFormatter, NumericAxisFormatter
 from textual_plot.plot_widget import Legend
 
-from tui.curves import Floats, first_point, logarithms, positions, segments, smooth, thin, values
+from tui.curves import Average, Floats, first_point, logarithms, positions, segments, thin, values
 from tui.series import LETTERS, Axis, StageSeries
 
 BROKEN = "x"  # stands on the axis where a loss was not finite
@@ -115,6 +115,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     def __init__(self) -> None:
         super().__init__(id="chart", allow_pan_and_zoom=False)
         self.left_out = 0
+        self._averages: dict[tuple[str, float], Average] = {}  # by term and weight
 
     def compose(self) -> ComposeResult:
         """The parts that the library looks for."""
@@ -184,7 +185,8 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
                 self.left_out += int((raw <= 0).sum()) if look.is_log else 0
                 if look.smooth:
                     self._line(x[inside], scaled(raw[inside]), self.faint(letter))
-                curve = scaled(smooth(raw, look.smooth)[inside])
+                average = self._averages.setdefault((name, look.smooth), Average(look.smooth))
+                curve = scaled(average(raw)[inside])
                 found = self._line(x[inside], curve, self.colour(letter))
                 if found is not None:
                     lowest, highest = min(lowest, found[0]), max(highest, found[1])

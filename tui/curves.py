@@ -28,32 +28,50 @@ def positions(series: StageSeries, axis: Axis = "epoch") -> Floats:
         times: Floats = np.array(series.times) - series.times[0]
         return times
     epochs, steps = np.array(series.epochs), np.array(series.steps, dtype=float)
-    _, first, counts = np.unique(epochs, return_index=True, return_counts=True)
+    first = np.flatnonzero(np.diff(epochs, prepend=-1))
+    counts = np.diff(first, append=len(epochs))
     begun = np.repeat(steps[first], counts)
-    ended = np.repeat(steps[first + counts - 1], counts)
-    length = max(float((ended - begun).max()) + 1, 1.0)
+    length = float((steps - begun).max()) + 1
     found: Floats = epochs - 1 + (steps - begun + 1) / length
     return found
 
 
 def values(series: StageSeries, name: str) -> Floats:
     """The values of a term; NaN where it was off or not finite."""
-    found = np.array([np.nan if value is None else value for value in series.terms[name]])
+    found = np.array(series.terms[name])
     found[~np.isfinite(found)] = np.nan
     return found
 
 
-def smooth(raw: Floats, weight: float) -> Floats:
-    """Debiased moving average; `weight` is that of the past. A constant stays constant."""
-    if weight == 0:
-        return raw
-    found, average, share = np.full_like(raw, np.nan), 0.0, 0.0
-    for index, value in enumerate(raw.tolist()):
-        if not math.isnan(value):
-            share = weight * share + (1 - weight)
-            average += (1 - weight) / share * (value - average)  # no rounding for a constant
-            found[index] = average
-    return found
+class Average:
+    """Debiased moving average of a curve that grows; a constant stays constant.
+
+    `weight` is that of the past. What was averaged before is not averaged again, as long as the
+    curve goes on from there.
+    """
+
+    def __init__(self, weight: float) -> None:
+        self._weight = weight
+        self._raw: Floats = np.empty(0)
+        self._found: Floats = np.empty(0)
+        self._reached = 0.0, 0.0  # the average, and the share of it that values have
+
+    def __call__(self, raw: Floats) -> Floats:
+        """The average at each place; NaN where there is no value."""
+        weight, known = self._weight, len(self._raw)
+        if weight == 0:
+            return raw
+        goes_on = np.array_equal(raw[:known], self._raw, equal_nan=True)
+        known, (average, share) = (known, self._reached) if goes_on else (0, (0.0, 0.0))
+        added = raw[known:].tolist()
+        for index, value in enumerate(added):
+            if not math.isnan(value):
+                share = weight * share + (1 - weight)
+                average += (1 - weight) / share * (value - average)  # no rounding for a constant
+                added[index] = average
+        self._raw, self._reached = raw, (average, share)
+        self._found = np.concatenate((self._found[:known], added))
+        return self._found
 
 
 def logarithms(y: Floats) -> Floats:

@@ -47,7 +47,7 @@ class Problems:
 
 def read_low_disk(home: Home) -> str:
     """A sentence when the disk has no room for checkpoints, else nothing."""
-    from ccafl.supervisor.waiting import FREE
+    from ccafl.disk import FREE
 
     free = shutil.disk_usage(home.root).free if home.root.exists() else FREE
     if free >= FREE:
