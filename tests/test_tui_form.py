@@ -512,7 +512,12 @@ async def test_e_changes_a_run_that_waits(recorded: Recorded, drawn_set: Path) -
     async with opened(recorded.home) as screen:
         await screen.sees("○ queued")
         await screen.press("e")
-        await screen.sees("edit run 1", "as it is", "[ Save change ]", "1 run.")
+        await screen.sees("edit run 1", "Place      as it is", "[ Save change ]", "1 run.")
+        await screen.pilot.click("#overrides")
+        await screen.press("x")
+        await screen.sees("Nothing can be saved yet.")
+        await screen.press("backspace")
+        await screen.sees("1 run.")
         await screen.pilot.click("#name")
         await screen.press("end", "e", "r")
         await screen.sees("Name       older")
@@ -577,7 +582,7 @@ async def test_texts_from_outside_are_shown_literally(recorded: Recorded) -> Non
     async with opened(recorded.home, size=LARGE) as screen:
         await screen.sees("○ queued")
         await screen.press("e")
-        await screen.sees("Nothing can be queued yet.")
+        await screen.sees("Nothing can be saved yet.")
         await screen.pilot.click("#overrides")
         await screen.paste(NASTY)
         text = await screen.sees("[red]x[/] \\x1b]52;c;aGk=\\x07 \\u202e")

@@ -218,7 +218,7 @@ class FormFields(Vertical):
         if self._is_new:
             yield Choice(("last", "next"), "next" if draft.is_next else "last", id="place")
         else:
-            yield _label("as it is")
+            yield Static("as it is", classes="row-said")
         yield Tick("hold", draft.hold, id="hold")
         yield _label("note")
         yield Field(draft.note, id="note")
