@@ -4,10 +4,10 @@ from collections import Counter
 from shlex import quote
 from typing import Any
 
-from ccafl.config import LayoutChoice
 from ccafl.datasets import SPLITS, Dataset, Report
 from ccafl.datasets.layouts import TITLES
 from ccafl.datasets.published import Count, camera_identities, count
+from ccafl.layout_names import LayoutChoice
 from ccafl.tables import Table
 
 NOUNS = ("images", "persons", "cameras")

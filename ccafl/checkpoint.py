@@ -75,15 +75,22 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
 
 
 def link_checkpoint(folder: Path, target: Path) -> None:
-    """Keep a checkpoint under a second name as well, without a second copy on the disk."""
+    """Keep a checkpoint under a second name as well, without a second copy on the disk.
+
+    Raises:
+        OSError: the disk does not take it; nothing is left behind.
+    """
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(mode=0o700)
-    for path in folder.iterdir():
-        (aside / path.name).hardlink_to(path)
-    shutil.rmtree(target, ignore_errors=True)
-    aside.replace(target)
-    flush(target.parent)
+    try:
+        aside.mkdir(mode=0o700)
+        for path in folder.iterdir():
+            (aside / path.name).hardlink_to(path)
+        shutil.rmtree(target, ignore_errors=True)
+        aside.replace(target)
+        flush(target.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

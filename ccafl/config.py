@@ -11,7 +11,7 @@ screens count from 1 inside a stage. `RunConfig.loop_epoch` converts.
 import json
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Literal, Self, cast, get_args
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     ConfigDict,
@@ -24,12 +24,10 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from ccafl.errors import ConfigError
+from ccafl.layout_names import LayoutChoice
 
 Stage = Literal["prompt", "intra", "inter"]
 STAGES: tuple[Stage, ...] = ("prompt", "intra", "inter")
-Layout = Literal["market1501", "dukemtmc", "msmt17", "msmt17-repacked", "cuhk03-np", "market-like"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-LayoutChoice = Literal["auto", Layout]
 
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Index = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
@@ -63,7 +61,7 @@ class RunSection:
     gpus: Annotated[int, Field(strict=True, ge=1, le=64)] = Field(
         default=1, description="GPUs of the run; only 1 is built"
     )
-    hours: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] = Field(
+    hours: Annotated[float, Field(strict=True, ge=0, le=100_000, allow_inf_nan=False)] = Field(
         default=0.0,
         description="a longer attempt is cancelled with a checkpoint; 0: no limit; ours",
     )

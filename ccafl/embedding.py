@@ -29,7 +29,7 @@ def embed(
 
     Args:
         encoder: on the device.
-        images: N images of the encoder's size.
+        images: N images of the encoder's size; their check may stop the work between batches.
         device: where the result stays.
         joint: take the joint embedding instead of the embedding that is compared.
         autocast: makes the context of the forward pass; float32 if left out.
@@ -43,6 +43,7 @@ def embed(
     count = len(images) if limit is None else min(limit, len(images))
     rows: Tensor | None = None
     for start in range(0, count, BATCH):
+        images.check()
         indices = np.arange(start, min(start + BATCH, count))
         batch = normalise(images.batch(indices, device))
         with autocast():

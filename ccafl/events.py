@@ -145,7 +145,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A complete checkpoint is on the disk."""
+    """A complete checkpoint of so many bytes is on the disk; saving it took so many seconds."""
 
     kind: ClassVar[str] = "checkpoint"
     stage: str

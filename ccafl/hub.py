@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,8 +75,10 @@ def cached_openai(backbone: str) -> Path:
         return Path(hf_hub_download(_REPOSITORIES[backbone], _FILE, local_files_only=True))
     except LocalEntryNotFoundError as error:
         raise CheckpointError(
-            f"OpenAI's weights of {backbone} are not in the Hugging Face cache any more. Add the "
-            "run again to fetch them, or pass a file: --set model.weights=FILE."
+            f"OpenAI's weights of {backbone} are not in the Hugging Face cache "
+            f"{constants.HF_HUB_CACHE!r}. Runs look in the cache of the shell that started the "
+            "supervisor: add the run again with the HF_HOME and HF_HUB_CACHE of that shell, or "
+            "pass a file: --set model.weights=FILE."
         ) from error
 
 
@@ -83,12 +86,27 @@ def main() -> None:
     """Download the weights of the backbone that is named."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job may ignore it
     try:
-        # the hub's client repeats for half a minute when there is no network: ask once before
-        probe = urllib.request.Request(constants.ENDPOINT, method="HEAD")
-        urllib.request.urlopen(probe, timeout=_PROBE_S).close()
+        _probe()
         hf_hub_download(_REPOSITORIES[sys.argv[1]], _FILE, tqdm_class=_Printed)
     except (OSError, HfHubHTTPError, OfflineModeIsEnabled) as error:
         _print(error=next(iter(str(error).splitlines()), "no answer"))
+
+
+def _probe() -> None:
+    """Ask the hub once: its client repeats for half a minute when there is no network.
+
+    Raises:
+        OfflineModeIsEnabled: the user forbids the network.
+        ConnectionError: the hub does not answer, or its address is none.
+    """
+    if constants.HF_HUB_OFFLINE:
+        raise OfflineModeIsEnabled("HF_HUB_OFFLINE forbids the network")
+    try:
+        probe = urllib.request.Request(constants.ENDPOINT, method="HEAD")
+        urllib.request.urlopen(probe, timeout=_PROBE_S).close()
+    except (OSError, ValueError) as error:
+        reason = error.reason if type(error) is urllib.error.URLError else error
+        raise ConnectionError(f"{constants.ENDPOINT} cannot be reached ({reason})") from error
 
 
 class _Printed(tqdm):

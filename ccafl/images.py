@@ -1,7 +1,6 @@
 """Images from the disk to the device: decoded once to uint8, augmented in batches."""
 
 import functools
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from ccafl.datasets.check import DAMAGE, FORMATS
 from ccafl.errors import DatasetError
+from ccafl.limits import cpu_cores, free_memory
 
 Pixels = NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # images done, images in all
@@ -27,18 +27,26 @@ _ASPECT = (0.3, 1 / 0.3)
 _MEMORY_SHARE = 0.5
 
 
+def go_on() -> None:
+    """A check that stops nothing."""
+
+
 class Images:
     """N images of one split, resized to (H, W), in memory once `decode_all` has run.
 
     When they would fill more than half of the memory that is free, they are decoded each time
-    they are asked for instead, with the same pixels.
+    they are asked for instead, with the same pixels. Whoever goes through all of them calls
+    `check` now and then; what it raises stops the work.
     """
 
-    def __init__(self, paths: Sequence[Path], size: tuple[int, int]) -> None:
+    def __init__(
+        self, paths: Sequence[Path], size: tuple[int, int], check: Callable[[], None] = go_on
+    ) -> None:
+        self.check = check
         self._paths = tuple(paths)
         self._size = size
         self._pixels: Pixels | None = None
-        self._pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
+        self._pool = ThreadPoolExecutor(min(16, cpu_cores()))
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -50,11 +58,12 @@ class Images:
             DatasetError: an image cannot be read; the message names it.
         """
         shape = (len(self), *self._size, 3)
-        keep = int(np.prod(shape)) <= _MEMORY_SHARE * _free_memory()
+        keep = int(np.prod(shape)) <= _MEMORY_SHARE * free_memory()
         pixels = np.empty(shape if keep else (0,), dtype=np.uint8)
         for index, image in enumerate(self._pool.map(self._decode, self._paths)):
             if keep:
                 pixels[index] = image
+            self.check()
             progress(index + 1, len(self))
         self._pixels = pixels if keep else None
 
@@ -189,9 +198,3 @@ def _rectangles(
 
 def _uniform(shape: int | tuple[int, ...], generator: torch.Generator) -> Tensor:
     return torch.rand(shape, generator=generator, device=generator.device)
-
-
-def _free_memory() -> int:
-    """Bytes of memory that can be had without swapping; the page cache counts as free."""
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

@@ -4,8 +4,10 @@ import dataclasses
 import json
 import shutil
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,6 +15,7 @@ import ccafl
 from ccafl import events, images
 from ccafl.checkpoint import link_checkpoint, load_checkpoint, save_checkpoint, save_tensors
 from ccafl.config import stage_named
+from ccafl.disk import room
 from ccafl.errors import CheckpointError
 from ccafl.paths import RunFolder, replace_text
 from ccafl.reporter import Reporter
@@ -22,7 +25,13 @@ from ccafl.stages.training import Progress, Training
 SAVE_EVERY_S = 30.0  # at epoch ends; a stage's end is always saved
 RETRY_FOR_S, RETRY_EVERY_S = 600.0, 10.0  # while the disk is full
 _KEPT = 2
-_CHECKPOINTS, _SPARE = 3, 1 << 30  # room for two that are kept, one being written, and the rest
+
+
+class Restored(NamedTuple):
+    """A stage as it was after a step of the run."""
+
+    stage: AnyStage
+    step: int
 
 
 class Keeper:
@@ -35,8 +44,9 @@ class Keeper:
         self._dataset = dataset
         self._best: float | None = None  # mAP
         self._saved_at = time.monotonic()
+        self._saved_step: int | None = None  # in this attempt
 
-    def restore(self) -> AnyStage | None:
+    def restore(self) -> Restored | None:
         """The stage of the newest checkpoint, as it was then; broken ones are set aside."""
         for folder in self._newest_first():
             try:
@@ -50,7 +60,7 @@ class Keeper:
             stage = STAGES[stage_named(saved["stage"])](self._training)
             stage.load_state_dict(saved["state"])
             self._reporter.resume(saved["step"])
-            return stage
+            return Restored(stage, saved["step"])
         return None
 
     def rehearse(self) -> None:
@@ -70,7 +80,7 @@ class Keeper:
             ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        needed = _CHECKPOINTS * size + _SPARE
+        needed = room(size)
         free = shutil.disk_usage(self._folder.root).free
         if free < needed:
             raise CheckpointError(
@@ -99,30 +109,35 @@ class Keeper:
                 )
 
     def save(self, stage: AnyStage, progress: Progress) -> None:
-        """Save the complete state after a step; a full disk is waited for.
+        """Save the complete state after a step, unless it is; a full disk is waited for.
 
         Raises:
             CheckpointError: it could not be written for ten minutes.
         """
+        if progress.step != self._saved_step:
+            what = f"checkpoint of step {progress.step}"
+            self._insist(what, partial(self._save, stage, progress))
+
+    def _insist(self, what: str, write: Callable[[], None]) -> None:
+        """Write what the run must not lose; a full disk is waited for."""
         deadline, told = time.monotonic() + RETRY_FOR_S, False
         while True:
             try:
-                self._save(stage, progress)
+                write()
             except OSError as error:
-                self._complain(progress, error, deadline, told=told)
+                words = f"The {what} cannot be written ({error})"
+                if time.monotonic() >= deadline:
+                    raise CheckpointError(
+                        f"{words}. What was saved before is safe; free the disk and resume the run."
+                    ) from error
+                if not told:
+                    self._reporter.warning(
+                        f"{words}. It is tried again for ten minutes; free the disk."
+                    )
                 told = True
                 time.sleep(RETRY_EVERY_S)
             else:
                 return
-
-    def _complain(self, progress: Progress, error: OSError, deadline: float, *, told: bool) -> None:
-        words = f"The checkpoint of step {progress.step} cannot be written ({error})"
-        if time.monotonic() >= deadline:
-            raise CheckpointError(
-                f"{words}. The one before is safe; free the disk and resume the run."
-            ) from error
-        if not told:
-            self._reporter.warning(f"{words}. It is tried again for ten minutes; free the disk.")
 
     def _save(self, stage: AnyStage, progress: Progress) -> None:
         """Save once and drop all but the newest two."""
@@ -142,7 +157,7 @@ class Keeper:
         size = save_checkpoint(folder, state)
         for old in self._newest_first()[_KEPT:]:
             shutil.rmtree(old)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._saved_step = time.monotonic(), progress.step
         self._reporter.checkpoint(
             events.Checkpoint(
                 stage=progress.stage,
@@ -154,26 +169,36 @@ class Keeper:
         )
 
     def keep_prompts(self) -> None:
-        """Keep the learned prompts, which later runs may start from."""
-        save_tensors(self._folder.prompts, self._training.prompts.state_dict())
+        """Keep the learned prompts, which later runs may start from; a full disk is waited for."""
+        learned = self._training.prompts.state_dict()
+        self._insist("learned prompts", partial(save_tensors, self._folder.prompts, learned))
 
     def keep_intra_end(self) -> None:
-        """Keep the whole state at the end of intra, which later runs may start from."""
-        link_checkpoint(self._newest_first()[0], self._folder.intra_end)
+        """Keep the whole state at the end of intra for later runs; a full disk is waited for."""
+        newest = self._newest_first()[0]
+        self._insist("end of intra", partial(link_checkpoint, newest, self._folder.intra_end))
 
     def keep_best(self, evaluation: events.Evaluation) -> None:
-        """Export the encoder when this evaluation is the best so far."""
+        """Export the encoder when this evaluation is the best of those that could be exported."""
         if not self._training.config.counts_for_best(stage_named(evaluation.stage)):
             return
-        if self._best is None or evaluation.mean_ap > self._best:
-            self._best = evaluation.mean_ap
+        if self._best is not None and evaluation.mean_ap <= self._best:
+            return
+        try:
             self._folder.best.mkdir(mode=0o700, exist_ok=True)
-            best = RunFolder(self._folder.best)
-            self._export(best, evaluation)
+            self._export(RunFolder(self._folder.best), evaluation)
+        except OSError as error:
+            self._reporter.warning(
+                f"The weights of step {evaluation.step}, the best so far, could not be written "
+                f"({error}). Training goes on without them; free the disk."
+            )
+        else:
+            self._best = evaluation.mean_ap
 
     def export_last(self) -> None:
-        """Export the encoder as it is at the end of the run."""
-        self._export(self._folder, self._reporter.last_evaluation)
+        """Export the encoder as it is at the end of the run; a full disk is waited for."""
+        last = self._reporter.last_evaluation
+        self._insist("weights of the run", partial(self._export, self._folder, last))
 
     def _export(self, folder: RunFolder, evaluation: events.Evaluation | None) -> None:
         save_tensors(folder.weights, self._training.encoder.state_dict())

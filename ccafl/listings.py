@@ -28,23 +28,33 @@ from ccafl.tables import (
 
 Form = Literal["csv", "markdown", "latex", "json"]
 _MEASURED = ("stage", "epoch", *METRICS)
+_HISTORY = (
+    *("id", "name", "state", "dataset", "tags"),
+    *_MEASURED,
+    *(f"best_{name}" for name in _MEASURED),
+    *("preset", "note", "reason", "started", "ended"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The same rows for the screen, as objects for JSON, in one level for CSV, and for a paper."""
+    """The same rows for the screen, as objects for JSON, in one level for CSV, and for a paper.
+
+    `columns` are those of the CSV where there may be no record.
+    """
 
     table: Table
     objects: Any
     records: Sequence[Mapping[str, Any]]
     paper: Table
+    columns: Sequence[str] = ()
 
     def text(self, form: Form) -> str:
         """What a file of that form holds; metrics are fractions in JSON and CSV, else percent."""
         if form == "json":
             return as_json(self.objects)
         if form == "csv":
-            return as_csv(self.records)
+            return as_csv(self.records, self.columns)
         return as_markdown(self.paper) if form == "markdown" else as_latex(self.paper)
 
 
@@ -55,7 +65,7 @@ def history(runs: Sequence[RunRow], which: Which = "last") -> Listing:
     table = Table(heads, [_history_cells(run) for run in runs])
     objects = [_history_object(run) for run in runs]
     records = [record(found) for found in objects]
-    return Listing(table, objects, records, _paper(runs, which))
+    return Listing(table, objects, records, _paper(runs, which), _HISTORY)
 
 
 def published(references: Iterable[ReferenceRow]) -> Listing:
@@ -82,7 +92,7 @@ def published(references: Iterable[ReferenceRow]) -> Listing:
 def evaluations(rows: Sequence[EvaluationRow]) -> Listing:
     """All evaluations of a run."""
     objects, table = [asdict(row) for row in rows], evaluation_table(rows)
-    return Listing(table, objects, objects, table)
+    return Listing(table, objects, objects, table, list(EvaluationRow.__dataclass_fields__))
 
 
 def record(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -165,9 +165,8 @@ class Encoded(NamedTuple):
     """What the image encoder says about a batch."""
 
     embedding: Tensor  # (B, D) float32, unit length: what is compared (x)
-    joint: (
-        Tensor | None
-    )  # (B, E) float32, not normalised: compared with text; None if not asked for
+    # (B, E) float32, not normalised: compared with text; None if not asked for
+    joint: Tensor | None
 
 
 class ImageEncoder(nn.Module):
@@ -183,7 +182,8 @@ class ImageEncoder(nn.Module):
             grid: rows and columns the position table was trained on.
             image_size: height and width of the images to come, in pixels.
             bn_batch: images that share batch statistics in training; a longer batch goes through
-                in chunks, in order, each updating the running statistics.
+                in chunks, in order, each updating the running statistics. A last image that
+                would be alone joins the chunk before it: one image has no batch statistics.
         """
         super().__init__()
         remove_last_stride(visual)
@@ -209,7 +209,8 @@ class ImageEncoder(nn.Module):
             project: whether the attention pool runs too. Where no loss uses it, leave it out: its
                 gradient stays None, so its weights get no update at all.
         """
-        chunks = images.split(self.bn_batch) if self.training else (images,)
+        borders = range(self.bn_batch, len(images) - 1, self.bn_batch) if self.training else ()
+        chunks = images.tensor_split(list(borders))
         parts = [self._encode(chunk, project) for chunk in chunks]
         joint = torch.cat([cast(Tensor, part.joint) for part in parts]) if project else None
         return Encoded(torch.cat([part.embedding for part in parts]), joint)

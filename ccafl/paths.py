@@ -5,6 +5,7 @@ paths of people's data, which are nobody else's business.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,6 +86,10 @@ class RunFolder:
         """Event file of an attempt, counted from 1."""
         return self.root / f"events-{attempt}.jsonl"
 
+    def attempts(self) -> list[int]:
+        """The attempts that have an event file, first to last."""
+        return _numbered(self.root, "events-", ".jsonl")
+
     def old_result(self, attempt: int) -> Path:
         """Where the result of an earlier attempt is kept once a new one starts."""
         return self.root / f"result-{attempt}.json"
@@ -155,18 +160,28 @@ class Home:
         """Folder of a run; its name is the run's number, never text from a user."""
         return RunFolder(self.runs / str(run_id))
 
+    def all_runs(self) -> list[int]:
+        """The numbers of the runs that have a folder."""
+        return _numbered(self.runs)
+
     def doomed(self, run_id: int) -> Path:
         """The name that the folder of a run has while it is deleted."""
         return self.runs / f".{run_id}.deleted"
 
-    def all_doomed(self) -> list[tuple[int, Path]]:
-        """Runs whose deletion has begun, and their folders."""
-        found = self.runs.glob(".*.deleted") if self.runs.is_dir() else ()
-        return [(int(path.name.split(".")[1]), path) for path in found]
+    def all_doomed(self) -> list[int]:
+        """The numbers of the runs whose deletion has begun."""
+        return _numbered(self.runs, ".", ".deleted")
 
     def demo(self, seed: int) -> Path:
         """Where the demo data set of a seed is drawn once and kept."""
         return self.cache / "demo" / f"demo-{seed}"
+
+
+def _numbered(folder: Path, before: str = "", after: str = "") -> list[int]:
+    """The numbers, as we write them, in the names of a folder; other names are not ours."""
+    name = re.compile(f"{re.escape(before)}([1-9][0-9]{{0,17}}){re.escape(after)}")
+    found = (name.fullmatch(path.name) for path in folder.glob("*"))
+    return sorted(int(match[1]) for match in found if match)
 
 
 def find_home(option: Path | None) -> Home:

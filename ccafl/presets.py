@@ -16,6 +16,7 @@ from ccafl.config import RunConfig
 from ccafl.errors import ConfigError
 
 Values = dict[str, Any]
+_LARGEST = 1 << 20  # bytes of a config file; some files have no end
 
 _DEMO: Values = {
     "run": {"seed": 0, "threads": 1},
@@ -114,10 +115,17 @@ def read_toml(path: Path) -> Values:
     """The values of a TOML file.
 
     Raises:
-        ConfigError: the file is missing, unreadable, not UTF-8 or not TOML.
+        ConfigError: the file is missing, unreadable, too large, not UTF-8 or not TOML.
     """
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise ConfigError(
+                f"The config file {str(path)!r} is larger than {_LARGEST >> 20} MiB, too large for "
+                "settings."
+            )
+        return tomllib.loads(content.decode())
     except FileNotFoundError as error:
         raise ConfigError(f"There is no config file {str(path)!r}.") from error
     except OSError as error:
@@ -172,6 +180,9 @@ def split_values(text: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
+NAMED_WEIGHTS = ("openai", "random", "shipped")  # any other value is a file
+
+
 def check_weights(config: RunConfig) -> None:
     """Refuse a file of weights that a worker could not find.
 
@@ -179,7 +190,7 @@ def check_weights(config: RunConfig) -> None:
         ConfigError: there is no such file.
     """
     weights = config.model.weights
-    if weights not in ("openai", "random", "shipped") and not Path(weights).is_file():
+    if weights not in NAMED_WEIGHTS and not Path(weights).is_file():
         raise ConfigError(
             f"model.weights is {weights!r}, and there is no such file. Give the path of a "
             ".safetensors or .pt file of CLIP weights."

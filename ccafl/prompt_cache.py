@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,19 @@ class PromptCache:
     """The entries of a state folder, looked up for one run."""
 
     def __init__(self, folder: Path, training: Training, records: Sequence[Record]) -> None:
-        """Name the entry of a run; reads every training image and the weights once.
+        """Remember the run; nothing is read yet.
 
         Args:
             folder: of all entries.
-            training: of the run, before any stage.
+            training: of the run.
             records: its training images, in order.
         """
-        self._entry = folder / _key(training, records)
+        self._folder, self._training, self._records = folder, training, records
+
+    @cached_property
+    def _entry(self) -> Path:
+        """Where the entry lies; to name it, every training image and the weights are read."""
+        return self._folder / _key(self._training, self._records)
 
     def find(self) -> Learned | None:
         """The entry; None if there is none, or a damaged one."""
@@ -52,13 +58,13 @@ class PromptCache:
             return None
         return Learned(entry["state"], entry["run"])
 
-    def keep(self, training: Training, run_id: int) -> None:
+    def keep(self, run_id: int) -> None:
         """Keep the state at the end of a prompt stage; of two at once the first one stays."""
-        if self.find() is not None:
-            return
-        shutil.rmtree(self._entry, ignore_errors=True)  # a damaged one
         with suppress(OSError):  # another run was first, or the disk is full: nothing is lost
-            save_checkpoint(self._entry, {"state": training.prompt_state(), "run": run_id})
+            if self.find() is not None:
+                return
+            shutil.rmtree(self._entry, ignore_errors=True)  # a damaged one
+            save_checkpoint(self._entry, {"state": self._training.prompt_state(), "run": run_id})
 
 
 def _key(training: Training, records: Sequence[Record]) -> str:

@@ -27,7 +27,8 @@ from ccafl.evaluation import Evaluator
 from ccafl.events import EventWriter
 from ccafl.images import Images
 from ccafl.inheritance import Source, take_earlier
-from ccafl.keeper import Keeper
+from ccafl.keeper import Keeper, Restored
+from ccafl.limits import cpu_cores
 from ccafl.locks import hold_lock
 from ccafl.paths import Home
 from ccafl.prompt_cache import PromptCache
@@ -50,9 +51,14 @@ class CancelSwitch:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note)
 
-    def is_on(self) -> bool:
-        """Ask at a step border."""
-        return self._signalled or self._file.exists()
+    def check(self) -> None:
+        """Stop the work here, where nothing is half done.
+
+        Raises:
+            CancelledError: somebody asked for it.
+        """
+        if self._signalled or self._file.exists():
+            raise CancelledError
 
     def _note(self, *_: object) -> None:
         self._signalled = True
@@ -68,7 +74,7 @@ class Job:
     home: Home
     source: Source | None  # the run of --from
     device: torch.device
-    is_cancelled: Callable[[], bool]
+    check: Callable[[], None]  # raises CancelledError once somebody asked the run to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +108,24 @@ def train(job: Job, reporter: Reporter) -> None:
     parts = _set_up(job, reporter)
     for stage in _stages(parts):
         reporter.stage(stage.name, len(parts.dataset.train))
-        for progress in stage.steps():
-            reporter.step(progress)
-            if progress.epoch_end:
-                _end_epoch(parts, stage, progress)
-            if job.is_cancelled():
-                parts.keeper.save(stage, progress)
-                raise CancelledError
+        _train_stage(parts, stage)
         _end_stage(parts, stage.name)
     parts.keeper.export_last()
+
+
+def _train_stage(parts: Parts, stage: AnyStage) -> None:
+    """Train what is left of a stage; a cancel ends it with the state after its last step saved."""
+    progress: Progress | None = None
+    try:
+        for progress in stage.steps():
+            parts.reporter.step(progress)
+            if progress.epoch_end:
+                _end_epoch(parts, stage, progress)
+            parts.job.check()
+    except CancelledError:
+        if progress is not None:
+            parts.keeper.save(stage, progress)
+        raise
 
 
 def _set_up(job: Job, reporter: Reporter) -> Parts:
@@ -119,7 +134,7 @@ def _set_up(job: Job, reporter: Reporter) -> Parts:
     dataset = scan(Path(config.data.root), config.data.layout)
     logger.info("%s", dataset.summary())
     reporter.start(len(dataset.train))
-    images, query, gallery = _decode(dataset, config, reporter)
+    images, query, gallery = _decode(dataset, job, reporter)
     training = Training(config, images, camera_labels(dataset.train), job.device)
     evaluator = Evaluator(dataset, query, gallery)
     keeper = Keeper(job.home.run(job.run_id), training, reporter, dataset.name)
@@ -137,18 +152,29 @@ def _stages(parts: Parts) -> Iterator[AnyStage]:
         if job.attempt > 1:
             reporter.resume(0)  # rows of an earlier attempt are void
         taken = take_earlier(training, job.source, parts.cache)
+    else:
+        _evaluate_restored(parts, restored)
     if taken is not None:
         reporter.taken(taken.stage, taken.run_id)
         parts.keeper.keep_prompts()
         epochs, step = job.config.epochs(taken.stage), training.steps_until(taken.stage)
         parts.evaluate(taken.stage, epochs, step)
-    yield from stages_left(training, restored, taken.stage if taken else None)
+    yield from stages_left(
+        training, restored.stage if restored else None, taken.stage if taken else None
+    )
+
+
+def _evaluate_restored(parts: Parts, restored: Restored) -> None:
+    """Evaluate once more at the end of an epoch: a cancel may have cut it off."""
+    name, epoch = restored.stage.name, restored.stage.ended_epoch
+    if epoch is not None and _evaluation_due(parts.job.config, name, epoch):
+        parts.evaluate(name, epoch, restored.step)
 
 
 def _end_epoch(parts: Parts, stage: AnyStage, progress: Progress) -> None:
     quality = _association_quality(progress, parts.training, parts.dataset)
     parts.reporter.epoch(progress, quality)
-    if _evaluation_due(parts.job.config, progress):
+    if _evaluation_due(parts.job.config, progress.stage, progress.epoch):
         parts.evaluate(progress.stage, progress.epoch, progress.step)
     parts.keeper.save_if_due(stage, progress)
     parts.reporter.begin_epoch()
@@ -158,7 +184,7 @@ def _end_stage(parts: Parts, stage: Stage) -> None:
     """Keep what later runs can start from."""
     if stage == "prompt":
         parts.keeper.keep_prompts()
-        parts.cache.keep(parts.training, parts.job.run_id)
+        parts.cache.keep(parts.job.run_id)
     elif stage == "intra":
         parts.keeper.keep_intra_end()
 
@@ -205,7 +231,7 @@ def _attempt(
         device = _prepare(config, options.device)
         reporter = Reporter(writer, config, device, options.attempt)
         source = Source(options.source, home.run(options.source)) if options.source else None
-        job = Job(options.id, options.attempt, config, home, source, device, switch.is_on)
+        job = Job(options.id, options.attempt, config, home, source, device, switch.check)
         train(job, reporter)
     except CancelledError:
         how = "cancelled"
@@ -252,7 +278,7 @@ def _prepare(config: RunConfig, device_name: str) -> torch.device:
     Raises:
         WorkerError: a GPU was leased that torch cannot use.
     """
-    torch.set_num_threads(config.run.threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(config.run.threads or cpu_cores())
     torch.backends.cudnn.allow_tf32 = False  # evaluation is float32 to the last bit
     torch.set_float32_matmul_precision("highest")  # the default, which the environment can change
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
@@ -265,16 +291,17 @@ def _prepare(config: RunConfig, device_name: str) -> torch.device:
             f"The run was given the GPU {device_name}, but torch cannot use it. Check that the "
             "NVIDIA driver fits torch's CUDA version, or run with --gpu cpu."
         )
-    return torch.device("cuda", 0)  # CUDA_VISIBLE_DEVICES holds the leased GPU alone
+    device = torch.device("cuda", 0)  # CUDA_VISIBLE_DEVICES holds the leased GPU alone
+    torch.empty(1, device=device)  # from now on others see our process on it, before any decoding
+    return device
 
 
-def _decode(
-    dataset: Dataset, config: RunConfig, reporter: Reporter
-) -> tuple[Images, Images, Images]:
+def _decode(dataset: Dataset, job: Job, reporter: Reporter) -> tuple[Images, Images, Images]:
     """Training, query and gallery images, decoded once."""
     sides = (dataset.train, dataset.query, dataset.gallery)
     train, query, gallery = (
-        Images([record.path for record in side], config.model.image_size) for side in sides
+        Images([record.path for record in side], job.config.model.image_size, job.check)
+        for side in sides
     )
     for images, name in ((train, "training"), (query, "query"), (gallery, "gallery")):
         images.decode_all(reporter.activity(f"decoding {name} images"))
@@ -291,11 +318,11 @@ def _association_quality(
     return audit(progress.association.group, training.camera_of_identity.cpu(), pid)
 
 
-def _evaluation_due(config: RunConfig, progress: Progress) -> bool:
+def _evaluation_due(config: RunConfig, stage: Stage, epoch: int) -> bool:
     """Every `eval.every` epochs of a loop stage, and at the end of each stage."""
-    if progress.epoch == config.epochs(progress.stage):
+    if epoch == config.epochs(stage):
         return True
-    return progress.stage != "prompt" and progress.epoch % config.eval.every == 0
+    return stage != "prompt" and epoch % config.eval.every == 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

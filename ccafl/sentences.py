@@ -93,9 +93,21 @@ def advice(run: "RunRow") -> str:
         return f"Nothing was computed; {resume} queues it again."
     if run.state == "finished":
         return f"`ccafl show {run.id}` shows its results."
+    if run.exit_kind == "error":
+        return f"{_correct(run, resume)}. {log}"
     if run.checkpoint is None:
         return f"It had saved no checkpoint; {resume} starts it again. {log}"
     return f"The checkpoint of step {run.checkpoint:,} is safe; {resume} goes on from it. {log}"
+
+
+def _correct(run: "RunRow", resume: str) -> str:
+    """What to do about an error, which would come again: a resumed run keeps its settings."""
+    step = run.checkpoint
+    goes_on = "starts it again" if step is None else f"goes on from the checkpoint of step {step:,}"
+    return (
+        f"Correct the cause first: a setting by adding the run again (`ccafl show {run.id}` has "
+        f"the command), anything else before {resume}, which {goes_on}"
+    )
 
 
 def _why(run: "RunRow") -> str:

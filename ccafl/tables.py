@@ -168,11 +168,12 @@ def as_tabs(table: Table) -> str:
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
-def as_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """CSV with a head line; nothing at all for no records."""
+def as_csv(records: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """CSV with a head line; without columns it has those of the first record, if there is one."""
     text = io.StringIO()
-    if records:
-        writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
+    names = columns or (list(records[0]) if records else [])
+    if names:
+        writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
     return text.getvalue()

@@ -76,6 +76,8 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"There is no weights file {str(path)!r}.") from error
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
         reason = (str(error) or "the file is empty").splitlines()[0][:200]
+        if isinstance(error, pickle.UnpicklingError):  # torch's own words advise to run its code
+            reason = "it is damaged, or holds more than tensors"
         raise CheckpointError(
             f"{str(path)!r} cannot be read as CLIP weights: {reason}. Expected a .safetensors "
             "file, a plain state dict saved by torch.save, or OpenAI's own RN50.pt."

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ccafl.config import LayoutChoice
 from ccafl.datasets import SPLITS, Record, Report, examine, scan
 from ccafl.datasets.published import Count, Published
 from ccafl.datasets.records import Split
 from ccafl.errors import DatasetError
+from ccafl.layout_names import LayoutChoice
 
 Break = Callable[[Path], object]  # does something to a data folder
 

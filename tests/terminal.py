@@ -1,6 +1,9 @@
 """The command line in this process: arguments in; exit code, stdout and stderr out."""
 
+import os
+import pty
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +43,22 @@ class Terminal:
         out, err = self._capsys.readouterr()
         code = ended.value.code
         return Answer(code if isinstance(code, int) else 0, out, err)
+
+
+def on_a_terminal(answer: str, *arguments: str) -> tuple[int, str]:
+    """Exit code and screen of a command with a terminal on which somebody types an answer."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([*PROGRAM, *arguments], stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, f"{answer}\n".encode())
+    screen = b""
+    try:
+        while read := os.read(ours, 4096):
+            screen += read
+    except OSError:  # the other side is closed
+        pass
+    os.close(ours)
+    return child.wait(), screen.decode()
 
 
 @pytest.fixture

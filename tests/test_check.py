@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -31,8 +30,6 @@ from test_broken_folders import FOLDERS
 from test_broken_lists import LISTS
 
 from ccafl.check_text import split_table
-from ccafl.cli.check import LayoutName
-from ccafl.config import LayoutChoice
 from ccafl.datasets import Report, examine
 from ccafl.datasets.check import Step, check
 from ccafl.datasets.published import Count, Published
@@ -212,17 +209,33 @@ def test_junk_is_not_opened(images: Path) -> None:
     assert checked(images)[0].problems == ()
 
 
-def test_a_check_that_is_stopped_leaves_no_thread(images: Path) -> None:
-    before = set(threading.enumerate())
+def working_check(images: Path) -> Generator[Step, None, Report]:
+    """A check that has opened some of many images."""
     train = images / "bounding_box_train"
     for index in range(150):
         os.link(images / FIRST, train / f"0002_c1s1_9{index:05}_00.jpg")
     working = check(images)
     while next(working).done == 0:
         pass
+    return working
+
+
+def test_a_check_that_is_stopped_leaves_no_thread(images: Path) -> None:
+    before = set(threading.enumerate())
+    working = working_check(images)
     assert set(threading.enumerate()) > before
     working.close()
     assert set(threading.enumerate()) == before
+
+
+def test_no_more_threads_work_than_the_process_has_cores(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    before = set(threading.enumerate())
+    working = working_check(images)
+    assert len(set(threading.enumerate()) - before) == 1
+    working.close()
 
 
 def test_listed_images_are_opened(tmp_path: Path) -> None:
@@ -277,10 +290,6 @@ def test_an_unknown_layout_is_refused(ccafl: Terminal, images: Path) -> None:
     answer = ccafl("check", images, "--layout", "market")
     assert (answer.code, answer.out) == (2, "")
     assert "'market1501'" in answer.err
-
-
-def test_the_option_names_every_layout() -> None:
-    assert get_args(LayoutName) == get_args(LayoutChoice)
 
 
 def test_published_numbers_stand_beside_those_found(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ccafl.checkpoint import load_checkpoint, save_checkpoint, save_tensors
+from ccafl.checkpoint import link_checkpoint, load_checkpoint, save_checkpoint, save_tensors
 from ccafl.errors import CheckpointError
 
 MOMENT = torch.arange(6.0).reshape(2, 3)
@@ -50,6 +50,19 @@ def test_a_failed_save_leaves_no_checkpoint(
     with pytest.raises(OSError, match="No space"):
         save_checkpoint(tmp_path / "1", STATE)
     assert not (tmp_path / "1").exists()
+
+
+def test_a_failed_second_name_leaves_nothing_that_holds_the_checkpoint_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    save_checkpoint(tmp_path / "1", STATE)
+    monkeypatch.setattr(Path, "hardlink_to", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        link_checkpoint(tmp_path / "1", tmp_path / "end")
+    assert list(tmp_path.iterdir()) == [tmp_path / "1"]
 
 
 def test_what_a_kill_left_behind_does_not_disturb_the_next_save(tmp_path: Path) -> None:

@@ -4,22 +4,17 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from recorded import Recorded
 from terminal import PROGRAM, Terminal, ccafl, past
 
-from ccafl.cli import app
 from ccafl.datasets import SPLITS
 from ccafl.errors import BusyError
 from ccafl.presets import PRESETS, resolve
-from ccafl.store import SORTS, database, open_store
+from ccafl.store import database, open_store
 
 __all__ = ["ccafl", "past"]
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -122,6 +117,50 @@ def test_a_closed_pipe_ends_the_command_without_a_word(past: Recorded) -> None:
     assert (ended.returncode, ended.stderr) == (-signal.SIGPIPE, b"")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", [("history",), ("config", "demo"), ("--help",)])
+def test_output_that_does_not_fit_on_the_disk_fails_in_one_sentence(
+    past: Recorded, command: tuple[str, ...], unbuffered: str
+) -> None:
+    past.finished()
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*PROGRAM, *command],
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (1, b"error: No space left on device.\n")
+
+
+@pytest.mark.parametrize("closing", [">&-", "2>&-", "<&-"])
+def test_streams_that_the_shell_closed_are_not_missed(past: Recorded, closing: str) -> None:
+    past.finished(name="mine")
+    command = ["sh", "-c", f'"$@" {closing}', "sh", *PROGRAM]
+    shown = subprocess.run([*command, "history"], capture_output=True, check=False)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert (b"mine" in shown.stdout) == (closing != ">&-")
+    asked = subprocess.run([*command, "delete", "1"], capture_output=True, check=False)
+    assert (asked.returncode, asked.stdout) == (2, b"")
+    assert (b"Pass --yes" in asked.stderr) == (closing != "2>&-")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("show",), ("log",), ("compare", "1"), ("delete",), ("queue", "cancel")),
+        *(("history", "--limit"), ("run", "--from")),
+    ],
+)
+def test_numbers_that_no_database_holds_are_refused(
+    ccafl: Terminal, past: Recorded, command: tuple[str, ...]
+) -> None:
+    answer = ccafl(*command, str(2**63))
+    assert answer.code == 2
+    assert "less than or equal to" in answer.err
+
+
 def test_what_an_encoding_lacks_is_escaped(past: Recorded) -> None:
     past.finished(name="naïve ✓")
     ended = subprocess.run(
@@ -131,49 +170,6 @@ def test_what_an_encoding_lacks_is_escaped(past: Recorded) -> None:
         check=True,
     )
     assert rb"na\xefve \u2713" in ended.stdout
-
-
-def commands() -> dict[str, Any]:
-    """Every command by its full name, with Typer's own object."""
-    found: dict[str, Any] = {}
-
-    def walk(command: Any, name: str) -> None:
-        found[name] = command
-        for inner, child in getattr(command, "commands", {}).items():
-            walk(child, f"{name} {inner}")
-
-    walk(typer.main.get_command(app), "ccafl")
-    return found
-
-
-@pytest.mark.parametrize("name", commands())
-def test_every_command_and_option_has_help(name: str) -> None:
-    command = commands()[name]
-    assert command.help
-    assert command.get_short_help_str(200)
-    assert [p.name for p in command.params if not getattr(p, "help", None)] == []
-
-
-@pytest.mark.parametrize("name", commands())
-def test_every_command_and_option_has_its_place_in_the_docs(name: str) -> None:
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    assert f"\n## `{name}`" in text
-    section = text.split(f"\n## `{name}`")[1].split("\n## ")[0]
-    assert f"$ {name}" in section
-    options = [o for p in commands()[name].params for o in p.opts if o.startswith("-")]
-    assert [option for option in options if f"`{option}" not in section] == []
-
-
-def test_help_and_docs_name_every_sort_key() -> None:
-    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    sort = next(p for p in commands()["ccafl history"].params if p.name == "sort")
-    assert [key for key in SORTS if key not in sort.help or f"`{key}`" not in page] == []
-
-
-def test_the_docs_name_no_command_that_does_not_exist() -> None:
-    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    titles = [line[4:].split("`")[0] for line in text.splitlines() if line.startswith("## `")]
-    assert set(titles) == set(commands())
 
 
 def test_an_outdated_database_is_brought_up_to_date_before_a_command_reads_it(

@@ -250,7 +250,6 @@ def gpus(*uuids: str) -> GpuAnswer:
         ("auto", "demo", NO_GPU, "auto"),
         ("1", "market1501", gpus("GPU-a", "GPU-b"), "1"),
         ("GPU-b", "market1501", gpus("GPU-a", "GPU-b"), "GPU-b"),
-        ("MIG-c", "market1501", gpus("GPU-a"), "MIG-c"),
         ("cpu", "market1501", gpus("GPU-a"), "cpu"),
         (None, "market1501", GpuAnswer(error="NVML did not answer"), "auto"),
         ("0", "market1501", GpuAnswer(error="NVML did not answer"), "0"),
@@ -272,6 +271,7 @@ def test_a_run_asks_for_a_device_that_there_is(
         (None, "market1501", NO_GPU, "There is no GPU here"),
         (None, "market1501", gpus(), "NVML lists none"),
         ("1000", "demo", gpus("GPU-a"), "names no device"),
+        ("MIG-c", "demo", GpuAnswer(error="NVML did not answer"), "UUID of a whole GPU"),
     ],
 )
 def test_a_device_that_there_is_not_is_refused(
@@ -289,6 +289,16 @@ def test_a_large_backbone_in_a_cpu_preset_must_be_asked_for() -> None:
     with pytest.raises(ConfigError, match="needs at least"):
         choose_device(None, "demo", config, gpus)
     assert choose_device("cpu", "demo", config, gpus) == "cpu"
+
+
+@pytest.mark.parametrize(("asked", "answer"), [("cpu", gpus("GPU-a")), ("auto", NO_GPU)])
+def test_a_precision_that_only_gpus_have_is_refused_on_the_cpu(
+    asked: str, answer: GpuAnswer
+) -> None:
+    config = resolve("demo", settings=["model.precision=fp16"])
+    with pytest.raises(ConfigError, match="'fp16', which needs a GPU"):
+        choose_device(asked, "demo", config, lambda: answer)
+    assert choose_device("auto", "demo", config, lambda: gpus("GPU-a")) == "auto"
 
 
 def test_an_image_that_cannot_be_opened_is_refused_before_a_run_is_queued(

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from recorded import Recorded, epoch, evaluation, pair
-from terminal import Terminal, ccafl, past, queue
+from terminal import Terminal, ccafl, on_a_terminal, past, queue
 from toy_queue import ToyQueue
 
 __all__ = ["ccafl", "past", "queue"]
@@ -70,7 +70,7 @@ def test_without_a_database_nothing_is_listed_and_nothing_is_made(ccafl: Termina
     assert "No run has ended yet." in ccafl("history").out
     assert "The queue is empty." in ccafl("queue").out
     assert ccafl("history", "--format", "json").out == "[]\n"
-    assert ccafl("history", "--format", "csv").out == ""
+    assert ccafl("history", "--format", "csv").out.startswith("id,name,state,")
     assert not ccafl.home.exists()
 
 
@@ -79,7 +79,9 @@ def test_history_gives_each_form(ccafl: Terminal, past: Recorded) -> None:
     assert "74.5" in ccafl("history").out
     (found,) = json.loads(ccafl("history", "--format", "json").out)
     assert (found["mean_ap"], found["best"]["mean_ap"]) == (0.7449, 0.7512)
-    (record,) = csv.DictReader(io.StringIO(ccafl("history", "--format", "csv").out))
+    text = ccafl("history", "--format", "csv").out
+    assert ccafl("history", "--format", "csv", "--tag", "none").out == text.splitlines(True)[0]
+    (record,) = csv.DictReader(io.StringIO(text))
     assert (record["name"], record["best_mean_ap"]) == ("first", "0.7512")
     assert ccafl("history", "--format", "markdown").out.startswith("| ID | Name |")
     assert r"\toprule" in ccafl("history", "--format", "latex").out
@@ -101,7 +103,8 @@ def test_history_filters_sorts_and_limits(ccafl: Terminal, past: Recorded) -> No
     assert listed("--where", "map>55 dataset:a") == [2]
     assert listed("--where", "-tag:main", "--dataset", "A") == [2]
     assert "No ended run matches." in ccafl("history", "--where", "id>9").out
-    assert "No ended run matches." in ccafl("history", "--tag", "none").out
+    for option in (("--tag", "none"), ("--tag", ""), ("--dataset", "")):
+        assert "No ended run matches." in ccafl("history", *option).out
 
 
 def test_published_results_are_listed_apart_with_where_they_come_from(
@@ -129,6 +132,24 @@ def test_published_results_have_no_tags_and_one_order(
     answer = ccafl("history", "--published", *option)
     assert answer.code == 2
     assert option[0] in answer.err
+
+
+def test_a_data_set_without_published_results_is_refused_with_those_that_have_some(
+    ccafl: Terminal,
+) -> None:
+    answer = ccafl("history", "--published", "--dataset", "market1501")
+    assert (answer.code, answer.out) == (2, "")
+    assert all(f" {name}" in answer.err for name in ("Market-1501", "DukeMTMC-reID", "MSMT17"))
+
+
+def test_a_terminal_shows_csv_without_obeying_it_and_a_file_keeps_the_names(
+    ccafl: Terminal, past: Recorded
+) -> None:
+    past.finished(name="a\x1b[2Jb")
+    code, screen = on_a_terminal("", "history", "--format", "csv")
+    assert code == 0
+    assert "1,a\\x1b[2Jb,finished," in screen
+    assert "a\x1b[2Jb" in ccafl("history", "--format", "csv").out
 
 
 def test_an_unknown_sort_key_is_refused_with_the_known_ones(ccafl: Terminal) -> None:
@@ -162,11 +183,22 @@ def test_show_tells_everything_about_a_run(ccafl: Terminal, past: Recorded) -> N
 
 
 def test_show_names_the_command_that_continues_a_run(ccafl: Terminal, past: Recorded) -> None:
-    past.end(past.start(), "failed", "it broke")
+    past.end(past.start(), "lost")
     past.finished()
     out = ccafl("show", "1").out
     assert "next      It had saved no checkpoint; `ccafl queue resume 1` starts it again." in out
     assert "resume" not in ccafl("show", "2").out
+
+
+def test_show_ends_with_the_command_that_adds_a_run_with_an_error_again(
+    ccafl: Terminal, past: Recorded
+) -> None:
+    past.end(past.start(settings=("train.p=8",)), "failed", "it broke")
+    out = ccafl("show", "1").out
+    assert "next      Correct the cause first: a setting by adding the run again" in out
+    assert out.splitlines()[-2] == "to add it again"
+    assert out.splitlines()[-1].startswith("ccafl queue add --preset smoke --data /sets/demo-0 ")
+    assert "--set train.p=8" in out.splitlines()[-1]
 
 
 def test_show_as_json_holds_all_rows(ccafl: Terminal, past: Recorded) -> None:

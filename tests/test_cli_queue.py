@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from recorded import Recorded
-from terminal import PROGRAM, Terminal, ccafl, past, queue
+from terminal import PROGRAM, Terminal, ccafl, on_a_terminal, past, queue
 from toy_queue import ToyQueue
 
 from ccafl.errors import WorkerError
@@ -22,22 +21,6 @@ __all__ = ["ccafl", "past", "queue"]
 def order(past: Recorded) -> list[int]:
     """The waiting runs from first to last."""
     return [run.id for run in past.store.runs(("queued",))]
-
-
-def on_a_terminal(answer: str, *arguments: str) -> tuple[int, str]:
-    """Exit code and screen of a command with a terminal on which somebody types an answer."""
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen([*PROGRAM, *arguments], stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    os.write(ours, f"{answer}\n".encode())
-    screen = b""
-    try:
-        while read := os.read(ours, 4096):
-            screen += read
-    except OSError:  # the other side is closed
-        pass
-    os.close(ours)
-    return child.wait(), screen.decode()
 
 
 @pytest.mark.parametrize(
@@ -157,6 +140,24 @@ def test_delete_tries_every_run(ccafl: Terminal, past: Recorded) -> None:
     assert "There is no run 9" in answer.err
     assert f"Run {waits} is queued" in answer.err
     assert order(past) == [waits]
+
+
+@pytest.mark.parametrize("command", [("queue", "cancel"), ("delete", "--yes")])
+def test_what_the_system_refuses_is_told_and_the_other_runs_are_tried(
+    ccafl: Terminal, past: Recorded, command: tuple[str, ...]
+) -> None:
+    good, stuck = past.add(), past.add()
+    if command[0] == "delete":
+        ccafl("queue", "cancel", str(stuck), str(good))
+        past.home.doomed(stuck).write_text("in the way")
+    else:
+        past.home.run(stuck).record.unlink()
+        past.home.run(stuck).record.mkdir()
+    answer = ccafl(*command, str(stuck), str(good))
+    assert answer.code == 1
+    assert answer.err.startswith(f"error: '{past.home.runs}")
+    assert answer.err.count("\n") == 1
+    assert f"Run {good} is " in answer.out
 
 
 def test_a_queue_that_nobody_serves_is_served_again(

@@ -88,6 +88,7 @@ WRONG = [
     ("intra.text=1", "valid boolean"),
     ("data.root=3", "valid string"),
     ("run.seed=-1", "greater than or equal to 0"),
+    ("run.hours=true", "valid number"),
     ("run.gpus=2", "only one GPU per run"),
     ('run.stages=["inter", "prompt"]', "in this order"),
     ("model.image_size=[100, 64]", "multiple of 16"),
@@ -179,6 +180,11 @@ def test_a_missing_or_unreadable_config_file_is_named(tmp_path: Path) -> None:
         read_toml(tmp_path / "absent.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_toml(tmp_path)
+
+
+def test_a_config_file_without_end_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'/dev/zero' is larger than 1 MiB"):
+        read_toml(Path("/dev/zero"))
 
 
 def test_later_files_and_settings_win(tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from data_folders import GALLERY, MSMT_LISTS, TRAIN, make_msmt, make_set, records, warned
 
-from ccafl.config import LAYOUTS, Layout
 from ccafl.datasets import (
     Record,
     camera_labels,
@@ -18,6 +18,7 @@ from ccafl.datasets import (
 )
 from ccafl.datasets.layouts import TITLES
 from ccafl.errors import DatasetError
+from ccafl.layout_names import Layout
 
 DUKE = ("0001_c2_f0046182.jpg", "0001_c5_f0051341.jpg")
 CUHK = ("0001_c1_1.png", "0001_c2_6.png")
@@ -119,7 +120,7 @@ def test_names_tell_the_layout(
     assert rule in dataset.rule
 
 
-@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "msmt17"])
+@pytest.mark.parametrize("layout", [name for name in TITLES if name != "msmt17"])
 def test_a_layout_that_is_asked_for_is_taken(tmp_path: Path, layout: Layout) -> None:
     names = {"dukemtmc": DUKE, "market1501": TRAIN}.get(layout, OWN)
     root = make_set(tmp_path, train=names, query=names[:1], gallery=names[1:])
@@ -128,7 +129,7 @@ def test_a_layout_that_is_asked_for_is_taken(tmp_path: Path, layout: Layout) -> 
 
 
 def test_every_layout_has_a_title() -> None:
-    assert list(TITLES) == list(LAYOUTS)
+    assert tuple(TITLES) == get_args(Layout)
 
 
 def test_cameras_of_two_digits_are_read_in_the_re_packed_layout(tmp_path: Path) -> None:

@@ -102,6 +102,10 @@ def add_folder(home: Home) -> None:
     home.run(7).root.mkdir()
 
 
+def break_off_deletion(home: Home) -> None:
+    home.doomed(7).mkdir()
+
+
 def cut_weights(home: Home) -> None:
     weights = home.run(1).weights
     weights.write_bytes(weights.read_bytes()[:-1])
@@ -118,7 +122,7 @@ def remove_weights(home: Home) -> None:
 
 
 def break_config(home: Home) -> None:
-    home.run(1).config.write_text("{", encoding="utf-8")
+    home.run(1).config.write_text("[" * 100_000, encoding="utf-8")
 
 
 def break_result(home: Home) -> None:
@@ -137,7 +141,8 @@ def open_to_others(home: Home) -> None:
     ("damage", "words", "remedy"),
     [
         (remove_folder, "Its folder is gone", "ccafl delete 1"),
-        (add_folder, "belongs to no run", "Move it away"),
+        (add_folder, "belongs to no run", "move 'runs.db' away"),
+        (break_off_deletion, "deletion broke off", ".7.deleted"),
         (cut_weights, "model.safetensors is damaged", "Add the run again"),
         (cut_checkpoint, "checkpoints/12/tensors.safetensors is damaged", "earlier checkpoint"),
         (remove_weights, "its weights are missing", "Add the run again"),
@@ -336,7 +341,16 @@ def test_a_system_without_systemd_is_not_asked(tmp_path: Path) -> None:
     assert list(machine.login(tmp_path)) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 40, struct.pack("<Q", 2) + b"[]"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"short",
+        b"\xff" * 40,
+        struct.pack("<Q", 2) + b"[]",
+        struct.pack("<Q", 99999) + b"[" * 99999,
+    ],
+)
 def test_a_file_that_is_no_safetensors_is_not_whole(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(content)

@@ -151,6 +151,16 @@ def test_fault_24_a_read_only_folder_is_read_and_writes_are_refused(foreign_home
 
 
 @needs_root
+def test_a_folder_that_cannot_be_looked_into_keeps_only_those_waiting_who_need_it(
+    foreign_home: Home,
+) -> None:
+    foreign_home.run(1).root.chmod(0)
+    run = Queued(2, "cpu", 1, "intra", 1, "finished", None)
+    answer = as_nobody(lambda: str(waiting.reason_to_wait(run, foreign_home)))
+    assert answer.startswith("run 1 ended (finished) without its prompt stage")
+
+
+@needs_root
 def test_fault_41_a_folder_of_somebody_else_is_refused(foreign_home: Home) -> None:
     for path in [foreign_home.root, *foreign_home.root.rglob("*")]:
         os.chown(path, 0, 0)
@@ -291,7 +301,7 @@ def test_a_command_that_cannot_be_started_is_logged_only(queue: ToyQueue) -> Non
 )
 def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path, content: str, words: str) -> None:
     home = Home(tmp_path)
-    assert read_settings(home).supervisor.save_s == 60
+    assert read_settings(home).supervisor.save_s == 300
     home.settings.write_text(content)
     with pytest.raises(ConfigError) as caught:
         read_settings(home)

@@ -93,6 +93,21 @@ def test_fault_36_while_nvml_hangs_nothing_starts_and_running_goes_on(
     assert queue.store.run(running).state == "running"
 
 
+def test_auto_means_a_gpu_where_there_is_one(queue: ToyQueue, cards: Cards) -> None:
+    run_id = queue.add(gpu="auto")
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+    assert queue.query("SELECT gpu_uuid FROM attempt") == [("GPU-0",)]
+
+
+def test_auto_means_the_cpu_without_a_driver(queue: ToyQueue) -> None:
+    cards = Cards(queue)
+    cards.fail("NVML Shared Library Not Found", absent=True)
+    queue.serve(gpus=str(cards.path))
+    run_id = queue.add(gpu="auto")
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+    assert queue.query("SELECT gpu_uuid FROM attempt") == [("cpu",)]
+
+
 def test_fault_36_errors_of_nvml_are_shown_and_waited_for(queue: ToyQueue, cards: Cards) -> None:
     cards.fail("Driver/library version mismatch")
     run_id = queue.add(gpu="auto")

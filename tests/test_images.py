@@ -1,3 +1,5 @@
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +72,7 @@ def test_images_that_do_not_fit_in_memory_are_decoded_each_time(
     paths = [save(tmp_path / f"{i}.png", noise(24, 12, i)) for i in range(3)]
     kept, streamed = Images(paths, (24, 12)), Images(paths, (24, 12))
     kept.decode_all(lambda done, total: None)
-    monkeypatch.setattr(module, "_free_memory", lambda: 100)
+    monkeypatch.setattr(module, "free_memory", lambda: 100)
     streamed.decode_all(lambda done, total: None)
     wanted = np.array([2, 0])
     assert torch.equal(streamed.batch(wanted, CPU), kept.batch(wanted, CPU))
@@ -84,6 +86,16 @@ def test_decoding_tells_how_far_it_is(tmp_path: Path) -> None:
     paths = [save(tmp_path / f"{i}.png", noise(24, 12, i)) for i in range(2)]
     Images(paths, (24, 12)).decode_all(lambda done, total: told.append((done, total)))
     assert told == [(1, 2), (2, 2)]
+
+
+def test_no_more_threads_decode_than_the_process_has_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    before = set(threading.enumerate())
+    images = Images([save(tmp_path / f"{i}.png", noise(64, 32, i)) for i in range(8)], (24, 12))
+    images.decode_all(lambda done, total: None)
+    assert len(set(threading.enumerate()) - before) == 1
 
 
 def test_normalisation_is_imagenets() -> None:

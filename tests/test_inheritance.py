@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from workers import Worker, assert_same_weights, losses, written
+from workers import Worker, assert_same_weights, losses, work, written
 
-from ccafl import events
+from ccafl import events, prompt_cache
 from ccafl.events import read_result
 from ccafl.paths import Home, RunFolder
 
@@ -77,11 +77,17 @@ def test_a_damaged_cache_entry_is_learned_again(tmp_path: Path, drawn_set: Path)
     assert json.loads((entry / "state.json").read_text())["format"] == 1
 
 
+def without_prompt_cache(arguments: list[str], console: Path) -> None:
+    """A worker that breaks if it reads the images a second time to ask for learned prompts."""
+    vars(prompt_cache)["_file_digest"] = None
+    work(arguments, console)
+
+
 def test_inter_goes_on_from_the_end_of_another_runs_intra_with_the_same_bits(
     home: Path, drawn_set: Path, first: RunFolder
 ) -> None:
     worker = Worker(home, drawn_set, "run.stages=['inter']", run_id=4, source=1)
-    assert worker.run() == 0
+    assert worker.run(target=without_prompt_cache) == 0
     assert losses(worker.folder) == [loss for loss in losses(first) if loss.stage == "inter"]
     assert_same_weights(worker.folder, first)
     assert evaluated(worker.folder)[0].stage == "intra"

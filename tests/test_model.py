@@ -81,6 +81,17 @@ def test_a_long_batch_is_normalised_in_chunks_in_order() -> None:
     assert torch.equal(chunked.neck.running_mean, whole.neck.running_mean)  # type: ignore[arg-type]  # a buffer
 
 
+@pytest.mark.parametrize("count", [5, 9])
+def test_a_last_image_joins_the_chunk_before_it_because_it_has_no_statistics_alone(
+    count: int,
+) -> None:
+    chunked, whole = encoder(tiny(), bn_batch=4), encoder(tiny(), bn_batch=64)
+    images = pictures(count)
+    found = chunked(images, project=True)
+    parts = [whole(part, project=True) for part in images.split([4] * (count // 4 - 1) + [5])]
+    assert torch.equal(found.embedding, torch.cat([part.embedding for part in parts]))
+
+
 def test_evaluation_does_not_depend_on_the_batch() -> None:
     model = encoder(tiny(), bn_batch=4).eval()
     together = model(pictures(10), project=False).embedding

@@ -1,5 +1,6 @@
 """Orders: what is looked at when they are planned, prepared and queued."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from recorded import Recorded, recorded
 
 from ccafl.errors import BusyError, ConfigError
 from ccafl.gpu import GpuAnswer
-from ccafl.orders import Order, Planner, change, offers, prepare, submit, variants
+from ccafl.orders import Order, Planner, change, offers, prepare, remarks, submit, variants
 from ccafl.paths import Home
 
 __all__ = ["recorded"]
@@ -45,6 +46,22 @@ def test_planning_fetches_no_weights_and_preparing_does(
         Planner(recorded.home).plan(order(drawn_set, "model.weights=/no/such.pt"))
 
 
+@pytest.mark.parametrize("weights", ["tiny.pt", "~/tiny.pt"])
+def test_a_file_of_weights_is_found_from_every_folder(
+    recorded: Recorded,
+    drawn_set: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    weights: str,
+) -> None:
+    (tmp_path / "tiny.pt").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    wanted = order(drawn_set, f"model.weights={weights}")
+    (plan,) = Planner(recorded.home).plan(wanted)
+    assert plan.config.model.weights == str(tmp_path / "tiny.pt")
+
+
 def test_a_planner_looks_at_folder_and_gpus_once(
     recorded: Recorded, drawn_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +76,38 @@ def test_a_planner_looks_at_folder_and_gpus_once(
     for seed in range(2):
         planner.plan(order(drawn_set, f"run.seed={seed}", gpu="0"))
     assert asked == ["gpus"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "asked", "note"),
+    [
+        (
+            "1",
+            None,
+            "CUDA_VISIBLE_DEVICES is not used: the queue takes the next free GPU. --gpu 1 ",
+        ),
+        ("GPU-a-1,0", None, "--gpu GPU-a-1 chooses one."),
+        ("1", "auto", None),
+        ("-1", None, None),
+        ("", None, None),
+    ],
+)
+def test_a_gpu_that_cuda_was_told_is_said_not_to_be_used(
+    recorded: Recorded,
+    drawn_set: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    visible: str,
+    asked: str | None,
+    note: str | None,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr("ccafl.orders.order.read_gpus", lambda: GpuAnswer(error="not now"))
+    wanted = order(drawn_set, gpu=asked, preset="default")
+    tiny = variants((), ["model.backbone=tiny", "model.weights=shipped"])
+    plans = Planner(recorded.home).plan(replace(wanted, variants=tiny))
+    said = "\n".join(remarks(prepare(plans, recorded.home, quiet)))
+    assert ("CUDA_VISIBLE_DEVICES" in said) == (note is not None)
+    assert (note or "") in said
 
 
 def test_runs_are_queued_first_and_held(recorded: Recorded, drawn_set: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from data_folders import TRAIN, make_msmt, make_set, published_toy, records, warned
 
-from ccafl.config import LAYOUTS
 from ccafl.datasets import SPLITS, Record, examine, scan
+from ccafl.datasets.layouts import TITLES
 from ccafl.datasets.published import PUBLISHED, Published, camera_identities, compare
 from ccafl.datasets.records import Split
 from ccafl.errors import DatasetError
@@ -139,4 +139,4 @@ def test_the_docs_show_every_layout_and_every_published_number() -> None:
         for count in published.splits.values():
             numbers |= {count.images, count.persons}
     assert [number for number in numbers if f"{number:,}" not in page] == []
-    assert [layout for layout in LAYOUTS if f"| `{layout}` |" not in page] == []
+    assert [layout for layout in TITLES if f"| `{layout}` |" not in page] == []

@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -171,6 +172,83 @@ def test_fault_22_a_disk_that_stays_full_ends_the_run_and_keeps_the_checkpoint_b
     shutil.rmtree(tmp_path / "cache")
     assert worker.run(attempt=2) == 0
     assert_same_run(worker, undisturbed)
+
+
+def full_at_first(write: Callable[..., None]) -> Callable[..., None]:
+    """A write that finds a full disk when it is called for something the first time."""
+    known: set[Path] = set()
+
+    def failing(path: Path, *rest: object) -> None:
+        if path not in known:
+            known.add(path)
+            raise OSError("No space left on device")
+        write(path, *rest)
+
+    return failing
+
+
+def disk_full_beside_the_checkpoints(arguments: list[str], console: Path) -> None:
+    """A worker for which all but checkpoints finds a full disk at first; every epoch is saved."""
+    keeper.SAVE_EVERY_S, keeper.RETRY_EVERY_S = 0.0, 0.01
+    for name in ("save_tensors", "link_checkpoint"):
+        vars(keeper)[name] = full_at_first(vars(keeper)[name])
+    work(arguments, console)
+
+
+def test_fault_22_a_full_disk_at_an_evaluation_or_at_a_stages_end_stops_no_training(
+    tmp_path: Path, drawn_set: Path, undisturbed: RunFolder
+) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    assert worker.run(target=disk_full_beside_the_checkpoints) == 0
+    found = written(worker.folder)
+    told = [event.text for event in found if isinstance(event, events.Warning)]
+    assert [re.search("prompts|best|intra|of the run", text)[0] for text in told] == [  # type: ignore[index]  # each matches
+        *("prompts", "best", "intra", "of the run")
+    ]
+    epochs = [event.step for event in found if isinstance(event, events.Epoch)]
+    assert [e.step for e in found if isinstance(e, events.Checkpoint)] == epochs
+    scores = [event.mean_ap for event in found if isinstance(event, events.Evaluation)]
+    best = json.loads(RunFolder(worker.folder.best).model.read_text())
+    assert best["evaluation"]["mean_ap"] == max(scores[2:])  # not the prompts', not the lost one
+    assert worker.folder.prompts.exists()
+    assert worker.folder.intra_end.is_dir()
+    assert losses(worker.folder) == losses(undisturbed)
+    assert_same_weights(worker.folder, undisturbed)
+
+
+def disk_full_for(write: str, target: Path, arguments: list[str], console: Path) -> None:
+    """A worker whose disk has no room for one thing."""
+    keeper.RETRY_FOR_S, keeper.RETRY_EVERY_S = 0.05, 0.01
+    whole = vars(keeper)[write]
+
+    def failing(*paths: object) -> None:
+        if target in paths:
+            raise OSError("No space left on device")
+        whole(*paths)
+
+    vars(keeper)[write] = failing
+    work(arguments, console)
+
+
+@pytest.mark.parametrize(
+    ("write", "name"), [("link_checkpoint", "intra-end"), ("save_tensors", "model.safetensors")]
+)
+def test_fault_22_a_run_that_could_not_keep_a_result_makes_up_for_it_when_resumed(
+    tmp_path: Path, drawn_set: Path, undisturbed: RunFolder, write: str, name: str
+) -> None:
+    worker = Worker(tmp_path, drawn_set)
+    target = worker.folder.root / name
+    assert worker.run(target=partial(disk_full_for, write, target)) == 1
+    result = read_result(worker.folder.result)
+    assert result is not None
+    assert result.error is not None
+    assert "free the disk and resume the run" in result.error.message
+    assert not target.exists()
+    assert worker.run(attempt=2) == 0
+    assert target.exists()
+    assert_same_run(worker, undisturbed)
+    told, expected = (json.loads(of.model.read_text()) for of in (worker.folder, undisturbed))
+    assert told["evaluation"]["mean_ap"] == expected["evaluation"]["mean_ap"]
 
 
 def full_disk(arguments: list[str], console: Path) -> None:

@@ -118,7 +118,21 @@ def test_an_active_run_says_where_it_is(changes: dict[str, Any], sentence: str) 
         (
             {"state": "failed", "exit_kind": "error", "reason": "NonFiniteLossError: it broke."},
             f"Run 12 failed in {WHERE}: NonFiniteLossError: it broke. "
-            "The checkpoint of step 1,200 is safe; `ccafl queue resume 12` goes on from it. "
+            "Correct the cause first: a setting by adding the run again (`ccafl show 12` has the "
+            "command), anything else before `ccafl queue resume 12`, which goes on from the "
+            "checkpoint of step 1,200. `ccafl log 12` shows what it printed.",
+        ),
+        (
+            {
+                "state": "failed",
+                "exit_kind": "error",
+                "reason": "There is no weights file 'x'.",
+                "stage": None,
+                "checkpoint": None,
+            },
+            "Run 12 failed before its first step: There is no weights file 'x'. "
+            "Correct the cause first: a setting by adding the run again (`ccafl show 12` has the "
+            "command), anything else before `ccafl queue resume 12`, which starts it again. "
             "`ccafl log 12` shows what it printed.",
         ),
         (

@@ -105,13 +105,21 @@ def test_folders_of_a_deleted_database_are_never_written_to_again(home: Home) ->
     assert list(home.run(1).root.iterdir()) == []
 
 
-@pytest.mark.parametrize("gpu", ["", "gpu", "-1", "0; rm", "GPU-", "../x"])
+@pytest.mark.parametrize("gpu", ["", "gpu", "-1", "0; rm", "GPU-", "../x", "MIG-6a2f-01/0/1"])
 def test_a_device_that_nothing_is_called_is_refused(store: Store, gpu: str) -> None:
     with pytest.raises(ConfigError, match="names no device"):
         store.add_run(SMOKE, gpu=gpu)
 
 
-@pytest.mark.parametrize("gpu", ["auto", "cpu", "0", "12", "GPU-6a2f", "MIG-6a2f-01/0/1"])
+@pytest.mark.parametrize("tag", ["", "  "])
+def test_a_tag_of_no_letters_is_refused(store: Store, home: Home, tag: str) -> None:
+    with pytest.raises(StoreError, match="A tag needs"):
+        store.add_run(SMOKE, tags=("good", tag))
+    assert store.runs() == []
+    assert list(home.runs.iterdir()) == []
+
+
+@pytest.mark.parametrize("gpu", ["auto", "cpu", "0", "12", "GPU-6a2f"])
 def test_devices_are_stored_as_they_were_asked_for(store: Store, gpu: str) -> None:
     assert store.run(store.add_run(SMOKE, gpu=gpu)).gpu == gpu
 

@@ -1,6 +1,8 @@
 """A damaged database, made again from the folders of the runs."""
 
 import contextlib
+import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from toy_queue import ToyQueue, queue, wait_until
 
 from ccafl.errors import BusyError, StoreError
 from ccafl.locks import hold_lock
+from ccafl.paths import Home
 from ccafl.store import Store, database, open_store
 from ccafl.store.rebuild import rebuild
 
@@ -102,6 +105,96 @@ def test_a_folder_without_a_record_is_an_ended_run_with_its_rows(queue: ToyQueue
     assert queue.steps(run_id) == [1, 2, 3, 4, 5]
     queue.serve()
     assert queue.wait_for(run_id, *ENDED).state == "finished", "its result says so"
+
+
+def change_record(home: Home, run_id: int, change: Callable[[dict[str, Any]], object]) -> None:
+    path = home.run(run_id).record
+    record = json.loads(path.read_text(encoding="utf-8"))
+    change(record)
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict.clear,
+        lambda record: record.update(run={}),
+        lambda record: record.update(attempts="torn"),
+        lambda record: record["run"].update(state="bogus"),
+        lambda record: record["run"].update(place=2**80),
+        lambda record: record["run"].update(note={}),
+        lambda record: record["attempts"].append({"n": "x"}),
+    ],
+)
+def test_a_record_that_is_none_takes_no_other_run_along(
+    queue: ToyQueue, change: Callable[[dict[str, Any]], object]
+) -> None:
+    broken, whole = queue.add(), queue.add()
+    queue.store.add_tag(whole, "t")
+    queue.store.cancel(whole)  # which writes its record
+    change_record(queue.home, broken, change)
+    queue.store.close()
+    queue.home.database.unlink()
+    assert rebuild(queue.home) == 2
+    queue.store = open_store(queue.home)
+    assert queue.store.run(whole).tags == ("t",)
+    guessed = queue.store.run(broken)
+    assert (guessed.state, "guessed" in (guessed.warning or "")) == ("cancelled", True)
+
+
+def test_a_copied_folder_and_a_stray_one_do_not_stop_a_rebuild(queue: ToyQueue) -> None:
+    run_id = queue.add()
+    shutil.copytree(queue.home.run(run_id).root, queue.home.run(7).root)
+    for name in ("²", "007", "-3", ".foo.deleted", "notes"):
+        (queue.home.runs / name).mkdir()
+    (queue.home.run(run_id).root / "events-².jsonl").touch()
+    queue.store.close()
+    queue.home.database.unlink()
+    assert rebuild(queue.home) == 2
+    queue.store = open_store(queue.home)
+    assert [run.id for run in queue.store.runs()] == [run_id, 7]
+
+
+def test_a_run_that_starts_from_a_later_one_still_does_after_a_rebuild(queue: ToyQueue) -> None:
+    first, later = queue.add(), queue.add()
+    change_record(queue.home, first, lambda record: record["run"].update(source=later))
+    queue.store.close()
+    queue.home.database.unlink()
+    rebuild(queue.home)
+    queue.store = open_store(queue.home)
+    assert queue.store.run(first).source == later
+
+
+def test_a_config_that_is_none_leaves_out_its_run_alone(queue: ToyQueue) -> None:
+    torn, whole = queue.add(), queue.add()
+    queue.home.run(torn).config.write_text('{"run": ', encoding="utf-8")
+    queue.store.close()
+    queue.home.database.unlink()
+    assert rebuild(queue.home) == 1
+    queue.store = open_store(queue.home)
+    assert [run.id for run in queue.store.runs()] == [whole]
+
+
+def test_a_run_whose_events_cannot_be_read_is_there_without_them(queue: ToyQueue) -> None:
+    run_id = queue.add()
+    queue.store.cancel(run_id)
+    queue.home.run(run_id).events(1).mkdir()
+    queue.store.close()
+    queue.home.database.unlink()
+    assert rebuild(queue.home) == 1
+    queue.store = open_store(queue.home)
+    assert queue.steps(run_id) == []
+
+
+def test_a_backup_that_cannot_be_opened_is_done_without(queue: ToyQueue) -> None:
+    queue.add()
+    queue.store.close()
+    queue.home.database.unlink()
+    (queue.home.backups / "runs-2026-01-01.db").mkdir(parents=True)
+    (queue.home.backups / "runs-2026-01-02.db").symlink_to("/nowhere")
+    (queue.home.backups / "runs-2026-01-03.db").write_text("no database")
+    assert rebuild(queue.home) == 1
+    queue.store = open_store(queue.home)
 
 
 def test_a_database_in_use_is_not_made_again(queue: ToyQueue) -> None:

@@ -68,6 +68,41 @@ def test_a_run_that_another_starts_from_meanwhile_is_kept(store: Store) -> None:
     assert len(store.runs()) == 2
 
 
+def test_a_run_that_was_queued_again_meanwhile_is_kept(store: Store) -> None:
+    with store.writing() as connection:
+        connection.execute(text("UPDATE run SET state = 'failed'"))
+    delete_and_die(store, BEFORE_ROWS)
+    store.resume(1)
+    open_store(store.home, create=True).close()
+    assert [run.state for run in store.runs()] == ["queued"]
+    assert [path.name for path in store.home.runs.iterdir()] == ["1"]
+
+
+def test_a_folder_that_cannot_be_removed_stops_nobody(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(path: Path) -> None:
+        store.set_note(store.add_run(SMOKE), "the write lock is free")
+        raise OSError(errno.EIO, "broken")
+
+    delete_and_die(store, BEFORE_ROWS)
+    with monkeypatch.context() as patch:
+        patch.setattr("ccafl.store.removal.shutil.rmtree", fail)
+        open_store(store.home, create=True).close()
+    assert "run 1 is deleted, and its folder stays: [Errno 5] broken" in caplog.text
+    assert [run.id for run in store.runs()] == [2]
+    open_store(store.home, create=True).close()
+    assert not store.home.doomed(1).exists()
+
+
+def test_folders_with_other_names_are_no_deleted_runs(store: Store) -> None:
+    for name in (".foo.deleted", ".².deleted", ".01.deleted"):
+        (store.home.runs / name).mkdir()
+    open_store(store.home, create=True).close()
+    assert [run.id for run in store.runs()] == [1]
+    assert len(list(store.home.runs.iterdir())) == 4
+
+
 def test_a_deletion_that_fails_changes_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

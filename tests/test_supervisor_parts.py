@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import text
 from toy_queue import wait_until
 
 from ccafl.events import Exit, Failure, Result
-from ccafl.gpu import Gpu, GpuAnswer
+from ccafl.gpu import Gpu, GpuAnswer, GpuProcess
 from ccafl.paths import Home
 from ccafl.presets import resolve
 from ccafl.store import open_store
@@ -25,8 +26,9 @@ from ccafl.supervisor.endings import classify, last_line
 from ccafl.supervisor.giveback import GiveBack
 from ccafl.supervisor.host import HostMemory, MemoryWatch, host_memory
 from ccafl.supervisor.launch import allowed_environment, worker_command
+from ccafl.supervisor.pace import Patience
 from ccafl.supervisor.process import Identity
-from ccafl.supervisor.watch import Patience, Watch
+from ccafl.supervisor.watch import Watch
 
 NO_DRIVER = GpuAnswer(error="NVML Shared Library Not Found", absent=True)
 MISMATCH = GpuAnswer(error="Driver/library version mismatch")
@@ -98,6 +100,14 @@ def test_fault_37_a_gpu_that_somebody_else_fills_is_left_alone() -> None:
     assert choose("0", {}, answer) == Waits("others use 8.6 GB of GPU 0")
 
 
+def test_fault_37_a_gpu_on_which_somebody_else_begins_to_compute_is_left_alone() -> None:
+    small = replace(gpu(0, 300 << 20), processes=(GpuProcess(pid=1, memory=None),))
+    assert choose("auto", {}, GpuAnswer(gpus=(small, gpu(1)))) == Granted("GPU-1")
+    assert choose("0", {}, GpuAnswer(gpus=(small,))) == Waits("others use 0.3 GB of GPU 0")
+    silent = replace(small, memory_used=None)
+    assert choose("0", {}, GpuAnswer(gpus=(silent,))) == Waits("others use GPU 0")
+
+
 def test_fault_36_a_driver_that_hangs_keeps_nobody_waiting() -> None:
     release = threading.Event()
 
@@ -120,8 +130,8 @@ def result(ending: Exit, error: Failure | None = None) -> Result:
     return Result(attempt=1, exit=ending, ended=1.0, error=error)
 
 
-BROKE = Failure(name="ToyError", message="it broke")
-MEMORY = Failure(name="OutOfMemoryError", message="CUDA out of memory")
+BROKE = Failure(name="ToyError", message="ToyError: it broke")
+MEMORY = Failure(name="OutOfMemoryError", message="The GPU's memory is full")
 GONE = "its process is gone and left no result"
 NEARLY_FULL = HostMemory(used=125_800_000_000, total=126_000_000_000)
 ROOMY = HostMemory(used=3_100_000_000, total=16_800_000_000)
@@ -142,7 +152,7 @@ FULL_WORDS = "killed by signal 9; host memory was 125.8 of 126.0 GB: probably ou
             {},
             "failed",
             "gpu_memory",
-            "OutOfMemoryError: CUDA out of memory",
+            "The GPU's memory is full",
         ),
         (
             result("error", BROKE),
@@ -216,8 +226,20 @@ def test_the_last_line_of_a_console_is_short_text(
 ) -> None:
     console = tmp_path / "console.log"
     assert last_line(console) == ""
+    assert last_line(tmp_path) == "", "a folder is no console, and no reason to break"
     console.write_bytes(content)
     assert last_line(console) == line
+
+
+@pytest.mark.parametrize("jump", [-86_400, 86_400])
+def test_fault_40_a_clock_that_jumps_moves_no_limit_of_time(
+    monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    run = ActiveRun(1, "running", 1, "GPU-1", "nobody's", "{}", None, None, None, 0)
+    now = time.time()
+    in_time, late = Watch(replace(run, until=now + 3600)), Watch(replace(run, until=now - 1))
+    monkeypatch.setattr(time, "time", lambda: now + jump)
+    assert (in_time.is_late(), late.is_late()) == (False, True)
 
 
 def test_a_process_that_cannot_be_killed_lets_its_run_end(monkeypatch: pytest.MonkeyPatch) -> None:

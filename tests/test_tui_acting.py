@@ -104,13 +104,17 @@ async def test_what_cannot_be_done_is_not_offered(recorded: Recorded) -> None:
         await screen.misses("Retry run", "Delete run", "change the run while it waits")
 
 
-async def test_tags_and_duplicates_are_of_one_run(recorded: Recorded) -> None:
-    for name in ("one", "two", "three"):
-        recorded.add(name=name)
+async def test_tags_and_duplicates_are_of_the_highlighted_run(recorded: Recorded) -> None:
+    for seed in (1, 2, 3):
+        recorded.add(name=f"seed {seed}", settings=(f"run.seed={seed}",))
     async with opened(recorded.home) as screen:
-        await screen.sees("three")
-        await screen.press("space", "space", "t", "d", "x")  # the highlight is on the third one
-        await screen.sees("Cancel 2 runs (1, 2)?")  # the first dialog that opens
+        await screen.sees("seed 3")
+        await screen.press("space", "space", "t")  # the highlight is on the third one
+        await screen.sees("Run 3 seed 3", "tags, separated by spaces")
+        await screen.press("escape", "d")
+        await screen.sees("new run", "Seeds 3")
+        await screen.press("escape", "x")
+        await screen.sees("Cancel 2 runs (1, 2)?")
 
 
 @pytest.mark.parametrize("key", ["p", "T"])

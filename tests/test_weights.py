@@ -130,8 +130,9 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_file_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(BROKEN[name])
-    with pytest.raises(CheckpointError, match=rf"{name}' cannot be read as CLIP weights"):
+    with pytest.raises(CheckpointError, match=rf"{name}' cannot be read as CLIP weights") as caught:
         loaded(tmp_path / name)
+    assert "weights_only" not in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
@@ -228,6 +229,28 @@ def test_without_network_openais_weights_fail_at_once_and_say_what_to_do() -> No
         fetch_openai("RN50-quickgelu", quiet)
 
 
+@pytest.mark.usefixtures("empty_cache")
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("HF_HUB_OFFLINE", "1", "HF_HUB_OFFLINE forbids the network."),
+        ("HF_ENDPOINT", "nowhere", "nowhere cannot be reached (unknown url type: 'nowhere')."),
+        (
+            "HF_ENDPOINT",
+            "http://127.0.0.1:9",
+            "http://127.0.0.1:9 cannot be reached ([Errno 111] Connection refused).",
+        ),
+    ],
+)
+def test_what_keeps_the_hub_away_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        fetch_openai("RN50-quickgelu", quiet)
+    assert f"cannot be fetched: {reason}" in str(caught.value)
+
+
 def test_a_download_that_is_stopped_in_its_middle_leaves_nothing(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,5 +313,7 @@ def test_the_cache_that_lost_its_file_is_told_in_a_sentence(
         raise LocalEntryNotFoundError("not in the cache")
 
     monkeypatch.setattr(hub, "hf_hub_download", empty_cache)
-    with pytest.raises(CheckpointError, match="not in the Hugging Face cache"):
+    with pytest.raises(CheckpointError) as caught:
         build_clip("RN50-quickgelu", weights="openai")
+    assert f"not in the Hugging Face cache {constants.HF_HUB_CACHE!r}" in str(caught.value)
+    assert "HF_HOME" in str(caught.value)

@@ -14,10 +14,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ccafl import disk
 from ccafl.gpu import read_gpus
 from ccafl.paths import Home
 from ccafl.store.claims import ActiveRun
-from ccafl.supervisor import Pace, Patience, Supervisor, loop, waiting
+from ccafl.supervisor import Pace, Patience, Supervisor, loop
 from ccafl.supervisor.__main__ import main
 from ccafl.supervisor.devices import GpuReader
 from ccafl.supervisor.launch import launch
@@ -72,7 +73,7 @@ def make(home: Home) -> Supervisor:
 if __name__ == "__main__":
     deaths = {"before launch": die_before_launch, "after launch": die_after_launch}
     loop.launch = deaths.get(ORDERS.get("die"), launch)  # type: ignore[attr-defined]  # a test's knife
-    waiting.FREE = ORDERS.get("free", waiting.FREE)
+    disk.FREE = ORDERS.get("free", disk.FREE)
     if "clock_back" in ORDERS:
         turn_back_clock(ORDERS["clock_back"])
     sys.exit(main(make))

@@ -60,6 +60,11 @@ class Acting(Vertical, can_focus=True):
         """The runs to act on; none, unless a part says."""
         return []
 
+    @property
+    def here(self) -> RunRow | None:
+        """The run for what is done to one alone; none, unless a part says."""
+        return None
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key does something here and now; the others are not shown."""
         del parameters
@@ -72,9 +77,9 @@ class Acting(Vertical, can_focus=True):
             return any(run.state in AGAIN for run in chosen)
         states = {"edit": ("queued",), "retry_run": AGAIN, "delete_run": ENDED}
         if action in states:
-            return len(chosen) == 1 and chosen[0].state in states[action]
+            return self.here is not None and self.here.state in states[action]
         if action in ("labels", "duplicate"):
-            return len(chosen) == 1
+            return self.here is not None
         return True
 
     def action_cancel_runs(self) -> None:
@@ -99,21 +104,24 @@ class Acting(Vertical, can_focus=True):
         """Open the form with the settings of a run."""
         from tui.draft import draft_of
 
-        (run,) = self.chosen()
+        run = self.here
+        assert run is not None, "check_action asks for a run"
         self.app.open_form(draft_of(run, self.app.home))
 
     def action_edit(self) -> None:
         """Open the form with a run that waits."""
         from tui.draft import draft_of
 
-        (run,) = self.chosen()
+        run = self.here
+        assert run is not None, "check_action asks for a run"
         self.app.open_form(draft_of(run, self.app.home), edited=run.id)
 
     def action_retry_run(self) -> None:
         """Ask, then queue an ended run to start from the beginning."""
         from tui.dialogs import Confirm
 
-        (run,) = self.chosen()
+        run = self.here
+        assert run is not None, "check_action asks for a run"
         self.app.push_screen(
             Confirm(_retry_question(run), yes="start again", no="leave it as it is"),
             lambda is_sure: self._retry(run) if is_sure else None,
@@ -123,7 +131,8 @@ class Acting(Vertical, can_focus=True):
         """Have the number typed, then delete."""
         from tui.dialogs import DeleteRun
 
-        (run,) = self.chosen()
+        run = self.here
+        assert run is not None, "check_action asks for a run"
         self.app.push_screen(
             DeleteRun(run), lambda is_sure: self.app.act([run], _delete) if is_sure else None
         )
@@ -132,7 +141,8 @@ class Acting(Vertical, can_focus=True):
         """Edit tags and note of one run."""
         from tui.dialogs import Labels
 
-        (run,) = self.chosen()
+        run = self.here
+        assert run is not None, "check_action asks for a run"
         self.app.push_screen(Labels(run), lambda changed: self._label(run, changed))
 
     def _cancel(self, runs: list[RunRow]) -> None:

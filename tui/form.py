@@ -54,7 +54,7 @@ class FormScreen(Opened):
     def __init__(self, draft: Draft, edited: int | None) -> None:
         super().__init__()
         self._edited = edited
-        self._done = "queued" if edited is None else "saved"
+        self._verb = "queued" if edited is None else "saved"
         self._first = self._last = draft
         self._planner: Planner | None = None  # made in a thread: it loads for a while
         self._checked: Checked | None = None
@@ -125,7 +125,7 @@ class FormScreen(Opened):
             self._show_buttons("checking …")
             self._check(draft)
         elif found.problem:
-            self.app.say(f"Not {self._done}. {found.problem}", is_error=True)
+            self.app.say(f"Not {self._verb}. {found.problem}", is_error=True)
             self._look_again()
         elif found.count > UNASKED:
             self.app.push_screen(
@@ -210,7 +210,7 @@ class FormScreen(Opened):
         self._show_gpus()
         lines = [f"✗ {message.problem}"] if message.problem else message.remarks
         self.query_one("#form-problem", Line).show("\n".join(lines))
-        self.query_one("#form-outlook", Line).show(_outlook(message, self._done))
+        self.query_one("#form-outlook", Line).show(_outlook(message, self._verb))
         self.query_one("#form-settings-text", Line).show(message.settings)
         if self._wanted is not None:
             self._wanted = None
@@ -275,8 +275,8 @@ class FormScreen(Opened):
         self.query_one("#form-buttons", Line).show(Content(instead) if instead else buttons)
 
 
-def _outlook(found: Checked, done: str) -> str:
+def _outlook(found: Checked, verb: str) -> str:
     if found.problem:
-        return f"Nothing can be {done} yet."
+        return f"Nothing can be {verb} yet."
     runs = "1 run" if found.count == 1 else f"{found.count:,} runs, each"
     return f"{runs}: {found.duration}" if found.duration else f"{runs.removesuffix(', each')}."

@@ -93,6 +93,11 @@ class HistoryPane(Acting):
         """Marked runs, else the highlighted one."""
         return self.table.chosen()
 
+    @property
+    def here(self) -> RunRow | None:
+        """The highlighted run, whatever is marked."""
+        return self.table.highlighted
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Clearing needs something to clear."""
         if action == "clear":

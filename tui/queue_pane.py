@@ -112,6 +112,11 @@ class QueuePane(Acting):
         """Marked runs, else the highlighted one."""
         return self.table.chosen()
 
+    @property
+    def here(self) -> RunRow | None:
+        """The highlighted run, whatever is marked."""
+        return self.table.highlighted
+
     def focus_view(self) -> None:
         """Give the keys to the list, at once: the next one may have been typed already."""
         self.screen.set_focus(self.table if self.table.display else self)

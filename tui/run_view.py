@@ -107,6 +107,11 @@ class RunView(Acting):
         """The run shown."""
         return [self.run] if self.run is not None else []
 
+    @property
+    def here(self) -> RunRow | None:
+        """The run shown."""
+        return self.run
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panels are there in large terminals only."""
         if action == "fill":

@@ -5,10 +5,12 @@ imported inside the commands, so that `ccafl --help` is as fast as Typer is.
 """
 
 import io
+import os
 import signal
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +19,7 @@ from ccafl.cli import adding, looking, queue, removing, setup
 from ccafl.cli.check import check
 from ccafl.cli.doctor import doctor
 from ccafl.cli.options import HomeOption
-from ccafl.cli.output import fail
+from ccafl.cli.output import complain, note
 from ccafl.errors import CcaflError, ConfigError, OutdatedError
 
 __all__ = ["app", "main"]
@@ -73,15 +75,19 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `ccafl history | head` just ends
     try:
         _prepare_text()
-        _run_command()
-    except CcaflError as error:
-        fail(str(error), error.exit_code)
+        try:
+            _run_command()
+        finally:
+            _flush()
+    except (CcaflError, OSError) as error:
+        sys.exit(complain(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
         trace = _keep_trace()
         name = type(error).__name__
-        fail(f"{name}: {error}. This is a defect of ccafl; its trace is in {trace}.", 1)
+        note(f"error: {name}: {error}. This is a defect of ccafl; its trace is in {trace}.")
+        sys.exit(1)
 
 
 def _run_command() -> None:
@@ -102,14 +108,35 @@ def _prepare_text() -> None:
     Raises:
         ConfigError: an argument holds bytes that are not UTF-8, which no database can store.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the shell closed it
+            _discard(name)
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     for argument in sys.argv[1:]:
         try:
             argument.encode()
         except UnicodeEncodeError as error:
             raise ConfigError(f"The argument {argument!a} is not UTF-8 text.") from error
+
+
+def _flush() -> None:
+    """Write what was printed; left to the interpreter, a full disk would fail without a word.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard("stdout")  # else the interpreter tries once more
+        raise
+
+
+def _discard(name: str) -> None:
+    """Let what is printed on a stream go nowhere from now on."""
+    setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # it stays open
 
 
 def _keep_trace() -> str:

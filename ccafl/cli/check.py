@@ -3,21 +3,18 @@
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ccafl.cli.options import ListFormat
 from ccafl.cli.output import progress_bar, terminal_width
+from ccafl.layout_names import LayoutChoice
 
 if TYPE_CHECKING:
     from ccafl.datasets import Dataset, Report
 
 SHOWN = 20  # problems that are printed; JSON holds all
-
-LayoutName = Literal[
-    "auto", "market1501", "dukemtmc", "msmt17", "msmt17-repacked", "cuhk03-np", "market-like"
-]
 
 
 def check(
@@ -26,7 +23,8 @@ def check(
         bool, typer.Option("--fast", help="Read names and lists only; open no image.")
     ] = False,
     layout: Annotated[
-        LayoutName, typer.Option("--layout", help="Layout of the folder; auto tells by its files.")
+        LayoutChoice,
+        typer.Option("--layout", help="Layout of the folder; auto tells by its files."),
     ] = "auto",
     form: ListFormat = "table",
 ) -> None:
@@ -74,7 +72,7 @@ def _say(text: str) -> None:
     print(fill(line, width, break_long_words=False, break_on_hyphens=False) if width else line)
 
 
-def _verdict(report: "Report", layout: LayoutName) -> str:
+def _verdict(report: "Report", layout: LayoutChoice) -> str:
     from ccafl.check_text import verdict
 
     hidden = len(report.problems) - SHOWN

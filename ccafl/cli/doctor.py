@@ -1,14 +1,14 @@
 """`ccafl doctor`: what this machine and this state folder offer and lack, with the repair."""
 
-import sys
 from typing import TYPE_CHECKING
 
 import typer
 
 from ccafl.cli.options import HomeOption, ListFormat, YesOption
-from ccafl.cli.output import confirm, note, terminal_width
+from ccafl.cli.output import can_be_asked, confirm, note, terminal_width
 
 if TYPE_CHECKING:
+    from ccafl.doctor import Diagnosis
     from ccafl.paths import Home
 
 
@@ -20,7 +20,7 @@ def doctor(form: ListFormat = "table", yes: YesOption = False, home: HomeOption 
     wrong, 1 something is.
     """
     from ccafl import tables
-    from ccafl.doctor import as_object, as_text, examine
+    from ccafl.doctor import as_object, examine
     from ccafl.paths import find_home
 
     place = find_home(home)
@@ -28,16 +28,20 @@ def doctor(form: ListFormat = "table", yes: YesOption = False, home: HomeOption 
     if form == "json":
         print(tables.as_json(as_object(found)), end="")
     else:
-        print(as_text(found, terminal_width()), end="")
-        print("Nothing is wrong." if found.is_well else "Something is wrong; see above.")
-    if found.needs_rebuild and (yes or (form == "table" and _can_be_asked())):
+        _tell(found)
+    if found.needs_rebuild and (yes or (form == "table" and can_be_asked())):
         _rebuild(place, is_agreed=yes)
         found = examine(place)
+        if form == "table":
+            _tell(found)
     raise typer.Exit(0 if found.is_well else 1)
 
 
-def _can_be_asked() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+def _tell(found: "Diagnosis") -> None:
+    from ccafl.doctor import as_text
+
+    print(as_text(found, terminal_width()), end="")
+    print("Nothing is wrong." if found.is_well else "Something is wrong; see above.")
 
 
 def _rebuild(home: "Home", *, is_agreed: bool) -> None:

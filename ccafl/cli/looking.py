@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ccafl.cli.options import (
+    LARGEST,
     HistoryFormat,
     HomeOption,
     ListFormat,
@@ -18,6 +19,8 @@ from ccafl.cli.output import note, terminal_width
 
 if TYPE_CHECKING:
     from ccafl.listings import Form, Listing
+    from ccafl.store import Store
+    from ccafl.store.rows import ReferenceRow
 
 LOG_POLL_S = 0.5
 
@@ -40,7 +43,8 @@ def history(
         ),
     ] = "ended",
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many runs.")
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, max=LARGEST, help="At most so many runs."),
     ] = None,
     published: Annotated[
         bool,
@@ -66,24 +70,47 @@ def history(
                 raise ConfigError(
                     "--published takes no --tag, no --where and no --sort; it lists by mAP."
                 )
+            references = _references(store, dataset)
             note("Published results, as their sources print them; none was measured here.")
-            _print(listings.published(store.references(dataset)[:limit]), form)
+            _print(listings.published(references[:limit]), form)
             return
         runs = store.history(where=where, dataset=dataset, tag=tag, sort=sort, limit=limit)
     if not runs and form == "table":
-        words = "No ended run matches." if dataset or tag or where else "No run has ended yet."
+        is_chosen = where or dataset is not None or tag is not None
+        words = "No ended run matches." if is_chosen else "No run has ended yet."
         print(f"{words} ccafl queue: what works   ccafl run --preset demo: a first run")
         return
     _print(listings.history(runs), form)
 
 
-def _print(listing: "Listing", form: "Literal['table'] | Form") -> None:
-    from ccafl import tables
+def _references(store: "Store", dataset: str | None) -> "list[ReferenceRow]":
+    """Published results, of which there are some.
 
+    Raises:
+        ConfigError: there are none on this data set.
+    """
+    from ccafl.errors import ConfigError
+
+    found = store.references(dataset)
+    if not found:
+        known = dict.fromkeys(row.dataset for row in store.references())
+        raise ConfigError(
+            f"There are no published results on {dataset!r}, only on {', '.join(known)}."
+        )
+    return found
+
+
+def _print(listing: "Listing", form: "Literal['table'] | Form") -> None:
+    from ccafl.sentences import printable
+    from ccafl.tables import as_text
+
+    width = terminal_width()
     if form == "table":
-        print(tables.as_text(listing.table, terminal_width()), end="")
-    else:
+        print(as_text(listing.table, width), end="")
+    elif width is None:
         print(listing.text(form), end="")
+    else:  # a file gets names as they are, a terminal what cannot steer it
+        print("\n".join(map(printable, listing.text(form).split("\n"))), end="")
 
 
 def show(run_id: RunArgument, form: ListFormat = "table", home: HomeOption = None) -> None:
@@ -93,15 +120,20 @@ def show(run_id: RunArgument, form: ListFormat = "table", home: HomeOption = Non
     cameras, the quality of the association, and its folder.
     """
     from ccafl import overview, tables
+    from ccafl.command import command
     from ccafl.paths import find_home
+    from ccafl.sentences import printable
     from ccafl.store import open_store
 
-    with open_store(find_home(home)) as store:
+    place = find_home(home)
+    with open_store(place) as store:
         found = overview.read(store, run_id)
     if form == "json":
         print(tables.as_json(overview.as_object(found)), end="")
     else:
         print(overview.as_text(found, terminal_width()), end="")
+        if found.run.exit_kind == "error":
+            print(f"\nto add it again\n{printable(command(found.run, place))}")
 
 
 def compare(
@@ -132,7 +164,7 @@ def compare(
     if form == "table":
         print(comparison.as_text(runs, views, terminal_width()), end="")
     else:
-        print(comparison.listing(runs, views[0]).text(form), end="")
+        _print(comparison.listing(runs, views[0]), form)
 
 
 def log(

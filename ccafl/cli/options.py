@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+LARGEST = 999_999_999  # no number of a run comes near it, and the database holds it
+
 
 def _inherit(context: typer.Context, value: Path | None) -> Path | None:
     """The value given here, else the one given before the command: `ccafl --home DIR queue`."""
@@ -84,6 +86,7 @@ FromOption = Annotated[
         "--from",
         metavar="RUN",
         min=1,
+        max=LARGEST,
         help="Run to take the earlier stages from; it may still be at work.",
     ),
 ]
@@ -123,7 +126,9 @@ HistoryFormat = Annotated[
     Literal["table", "json", "csv", "markdown", "latex"],
     typer.Option("--format", help="Form of the output; latex needs the package booktabs."),
 ]
-RunArgument = Annotated[int, typer.Argument(metavar="ID", min=1, help="Number of the run.")]
+RunArgument = Annotated[
+    int, typer.Argument(metavar="ID", min=1, max=LARGEST, help="Number of the run.")
+]
 RunsArgument = Annotated[
-    list[int], typer.Argument(metavar="ID", min=1, help="Numbers of the runs.")
+    list[int], typer.Argument(metavar="ID", min=1, max=LARGEST, help="Numbers of the runs.")
 ]

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from textwrap import fill
-from typing import NoReturn
+
+from ccafl.errors import CcaflError
 
 
 def note(text: str) -> None:
@@ -17,15 +18,14 @@ def note(text: str) -> None:
         print(fill(line, width) if width else line, file=sys.stderr)
 
 
-def complain(message: str) -> None:
-    """Say what went wrong, in one message on stderr."""
-    note(f"error: {message}")
-
-
-def fail(message: str, exit_code: int) -> NoReturn:
-    """Say what went wrong and end with an exit code."""
-    complain(message)
-    sys.exit(exit_code)
+def complain(error: CcaflError | OSError) -> int:
+    """Say what went wrong, in one message on stderr; gives the exit code."""
+    if isinstance(error, CcaflError):
+        note(f"error: {error}")
+        return error.exit_code
+    where = "" if error.filename is None else f"{str(error.filename)!r}: "
+    note(f"error: {where}{error.strerror or error}.")
+    return 1
 
 
 def terminal_width() -> int | None:
@@ -49,6 +49,11 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         )
 
 
+def can_be_asked() -> bool:
+    """Whether somebody sits at a terminal; the shell may have closed stdin."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def confirm(question: str, deed: str) -> None:
     """Ask on the terminal; return when the answer is yes.
 
@@ -65,7 +70,7 @@ def confirm(question: str, deed: str) -> None:
     from ccafl.errors import ConfigError
     from ccafl.sentences import printable
 
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_be_asked():
         raise ConfigError(f"There is no terminal to ask on. Pass --yes to {deed}.")
     if not typer.confirm(printable(question), err=True):
         note("nothing was changed")

@@ -1,6 +1,6 @@
 """`ccafl queue`: runs that wait and work."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,8 @@ import typer
 
 from ccafl.cli import adding
 from ccafl.cli.options import HomeOption, ListFormat, RunsArgument, YesOption
-from ccafl.cli.output import complain, confirm, note, terminal_width
+from ccafl.cli.output import confirm, note, terminal_width
+from ccafl.cli.several import each
 
 if TYPE_CHECKING:
     from ccafl.paths import Home
@@ -133,7 +134,7 @@ def _each(
     serve: bool = False,
     backwards: bool = False,
 ) -> None:
-    """Do something with each run and print what it says; one that fails does not stop the rest.
+    """Do something with each run and print what it says.
 
     Args:
         run_ids: naming one twice counts once.
@@ -145,23 +146,18 @@ def _each(
     Raises:
         typer.Exit: always, with 0 or the code of the last failure.
     """
-    from ccafl.errors import CcaflError
     from ccafl.paths import find_home
     from ccafl.sentences import printable
     from ccafl.store import open_store
     from ccafl.supervisor import ensure_supervisor
 
-    place, code, was_done = find_home(home), 0, False
-    once: Iterable[int] = dict.fromkeys(run_ids)
+    place, once = find_home(home), list(dict.fromkeys(run_ids))
     with open_store(place) as store:
-        for run_id in reversed(list(once)) if backwards else once:
-            try:
-                print(printable(act(store, run_id)))
-                was_done = True
-            except CcaflError as error:
-                complain(str(error))
-                code = error.exit_code
-    if was_done and serve:
+        done, code = each(
+            reversed(once) if backwards else once,
+            lambda run_id: print(printable(act(store, run_id))),
+        )
+    if done and serve:
         ensure_supervisor(place)
     raise typer.Exit(code)
 

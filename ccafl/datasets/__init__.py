@@ -6,7 +6,6 @@ Everything is sorted, so that labels are the same on every machine. No image is 
 
 from pathlib import Path
 
-from ccafl.config import LayoutChoice
 from ccafl.datasets.files import Problem
 from ccafl.datasets.records import (
     SPLITS,
@@ -18,6 +17,7 @@ from ccafl.datasets.records import (
     unmatched_queries,
 )
 from ccafl.datasets.report import Report, data_root, examine
+from ccafl.layout_names import LayoutChoice
 
 __all__ = [
     "SPLITS",

@@ -1,6 +1,5 @@
 """The check of a data folder: names and counts, then every image opened."""
 
-import os
 import struct
 import warnings
 import zlib
@@ -12,10 +11,11 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from ccafl.config import LayoutChoice
 from ccafl.datasets.files import Problem, quote, unreadable
 from ccafl.datasets.records import SPLITS
 from ccafl.datasets.report import Report, examine
+from ccafl.layout_names import LayoutChoice
+from ccafl.limits import cpu_cores
 
 # no other kind of file is tried: Pillow hands some of them to programs of the system
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
@@ -119,7 +119,7 @@ def _open_all(paths: Sequence[Path]) -> Generator[Step, None, list[_Look]]:
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of odd metadata
     odd: list[_Look] = []
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(16, cpu_cores())) as pool:
         for start in range(0, len(paths), _CHUNK):
             yield Step("opening images", start, len(paths))
             looks = pool.map(_look, paths[start : start + _CHUNK])

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ccafl.config import Layout, LayoutChoice
 from ccafl.datasets.files import Problem, list_images, quote
 from ccafl.datasets.layouts import choose, kind_of, title_of
 from ccafl.datasets.records import SPLITS, Reading, Record, Split, numbered
+from ccafl.layout_names import Layout, LayoutChoice
 
 _NAME = re.compile(r"(-?[0-9]+)_c([0-9]+)")  # one or more digits: MSMT17 has 15 cameras
 _TOLD_BY_NAMES = ("market1501", "dukemtmc")

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ccafl.config import Layout, LayoutChoice
 from ccafl.datasets.files import quote
 from ccafl.datasets.records import SPLITS, Split
 from ccafl.errors import DatasetError
+from ccafl.layout_names import Layout, LayoutChoice
 
 LISTS: dict[Split, str] = {
     "train": "list_train.txt",

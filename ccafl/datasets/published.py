@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ccafl.config import Layout
 from ccafl.datasets.records import Record, Split
+from ccafl.layout_names import Layout
 
 
 @dataclass(frozen=True, slots=True)

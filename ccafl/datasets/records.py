@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ccafl.config import Layout
 from ccafl.datasets.files import Problem, quote
+from ccafl.layout_names import Layout
 
 JUNK_PID = -1
 DISTRACTOR_PID = 0  # of the test images; an ordinary person in MSMT17

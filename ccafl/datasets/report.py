@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ccafl.config import LayoutChoice
 from ccafl.datasets import judge
 from ccafl.datasets.files import FILE, FOLDER, Problem, quote, unreadable
 from ccafl.datasets.folders import read_folders
@@ -13,6 +12,7 @@ from ccafl.datasets.lists import read_lists
 from ccafl.datasets.published import Comparison, compare
 from ccafl.datasets.records import JUNK_PID, SPLITS, Dataset, Reading, Record
 from ccafl.errors import DatasetError
+from ccafl.layout_names import LayoutChoice
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from ccafl.config import from_json
 from ccafl.doctor.findings import Finding, ok, problem, remark
-from ccafl.doctor.state import run_folders
 from ccafl.errors import CcaflError
 from ccafl.paths import Home, RunFolder
 from ccafl.store import RunRow, open_store
@@ -53,8 +52,8 @@ def examine(home: Home) -> Iterator[Finding]:
 
 
 def _strays(home: Home, runs: list[RunRow]) -> Iterator[Finding]:
-    """Rows without folders and folders without rows."""
-    folders, rows = set(run_folders(home)), {run.id for run in runs}
+    """Rows without folders, folders without rows, and what deletions left."""
+    folders, rows = set(home.all_runs()), {run.id for run in runs}
     for run_id in sorted(rows - folders):
         yield problem(
             f"run {run_id}",
@@ -66,7 +65,15 @@ def _strays(home: Home, runs: list[RunRow]) -> Iterator[Finding]:
         yield problem(
             f"run {run_id}",
             f"The folder {folder!r} belongs to no run of the database.",
-            "Move it away, or remove it.",
+            f"If the database was deleted before, move {home.database.name!r} away: `ccafl doctor` "
+            "then makes it again from all folders. Else move the folder away, or remove it.",
+        )
+    for run_id in home.all_doomed():
+        yield problem(
+            f"run {run_id}",
+            "Its deletion broke off.",
+            "It is finished when the queue is served the next time; if that fails, remove the "
+            f"folder {str(home.doomed(run_id))!r}.",
         )
 
 
@@ -105,7 +112,9 @@ def is_whole(path: Path) -> bool:
             header = json.loads(file.read(length)) if length <= _HEADER_LIMIT else {}
         header.pop("__metadata__", None)
         ends = [int(tensor["data_offsets"][1]) for tensor in header.values()]
-    except (OSError, ValueError, struct.error, AttributeError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, RecursionError, struct.error):
+        return False
+    except (AttributeError, KeyError, TypeError, IndexError):  # a header of another shape
         return False
     return bool(size == 8 + length + max(ends, default=0))
 
@@ -113,7 +122,7 @@ def is_whole(path: Path) -> bool:
 def _is_json(path: Path) -> bool:
     try:
         json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return True
 

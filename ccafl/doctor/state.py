@@ -5,10 +5,10 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 from sqlalchemy import select
 
+from ccafl.disk import FREE
 from ccafl.doctor.findings import Finding, ok, problem, remark
 from ccafl.errors import CcaflError, ConfigError, StoreError
 from ccafl.paths import Home
@@ -18,7 +18,6 @@ from ccafl.supervisor.process import Identity, lives
 from ccafl.supervisor.settings import read_settings
 from ccafl.tables import byte_count
 
-LEAST_FREE = 1 << 30  # bytes
 REBUILD = "`ccafl doctor --yes` makes it again from the folders of the runs."
 
 
@@ -48,20 +47,13 @@ def examine(home: Home) -> Iterator[Finding]:
 
 def disk_use(home: Home) -> list[tuple[str, int]]:
     """Bytes of each run, each cache and the database, largest first."""
-    sizes = {f"run {run_id}": removal.size(home.run(run_id).root) for run_id in run_folders(home)}
+    sizes = {f"run {run_id}": removal.size(home.run(run_id).root) for run_id in home.all_runs()}
     for folder in (home.cache, home.backups):
         for path in folder.iterdir() if folder.is_dir() else ():
-            sizes[f"{folder.name} {path.name}"] = _size(path)
+            sizes[f"{folder.name} {path.name}"] = removal.size(path)
     if home.database.exists():
         sizes["database"] = home.database.stat().st_size
     return sorted(sizes.items(), key=lambda item: -item[1])
-
-
-def run_folders(home: Home) -> list[int]:
-    """The numbers of the runs that have a folder."""
-    if not home.runs.is_dir():
-        return []
-    return sorted(int(path.name) for path in home.runs.iterdir() if path.name.isdecimal())
 
 
 def _folder(home: Home) -> Finding:
@@ -87,7 +79,7 @@ def _folder(home: Home) -> Finding:
 
 def _disk(home: Home) -> Finding:
     free = shutil.disk_usage(home.root).free
-    if free < LEAST_FREE:
+    if free < FREE:
         return problem(
             "disk",
             f"Only {byte_count(free)} are free on the disk of the state folder.",
@@ -107,7 +99,7 @@ def _settings(home: Home) -> Iterator[Finding]:
 
 
 def _no_database(home: Home) -> Finding:
-    found = run_folders(home)
+    found = home.all_runs()
     if not found:
         return remark("database", "There is none yet; the first run creates it.")
     return problem(
@@ -171,8 +163,3 @@ def _service(store: Store) -> Iterator[Finding]:
                 f"Run {run_id} has ended, and its GPU memory is not given back.",
                 "`nvidia-smi` shows which process holds it; end it, or restart the machine.",
             )
-
-
-def _size(path: Path) -> int:
-    files = [path, *path.rglob("*")] if path.is_dir() else [path]
-    return sum(file.lstat().st_size for file in files if not file.is_dir())

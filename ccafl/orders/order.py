@@ -12,8 +12,8 @@ from ccafl.gpu import read_gpus
 from ccafl.orders.device import choose_device
 from ccafl.orders.sources import Source, check_beginning, find_source, parse_stages
 from ccafl.orders.sweeps import Variant
-from ccafl.paths import Home
-from ccafl.presets import CPU_PRESETS, PRESETS, check_weights, resolve
+from ccafl.paths import Home, absolute
+from ccafl.presets import CPU_PRESETS, NAMED_WEIGHTS, PRESETS, check_weights, resolve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,15 +129,22 @@ def _given_root(order: Order, config: RunConfig, preset: str, source: Source | N
 def _complete(
     config: RunConfig, order: Order, variant: Variant, preset: str, root: Path
 ) -> RunConfig:
-    """The config with its absolute data folder, and a name that tells variants apart."""
+    """The config with absolute paths, which mean the same to a worker, and a name of its own."""
     name = order.name or config.run.name
     if len(order.variants) > 1:
         name = f"{name or preset} {variant.label}"
+    weights = config.model.weights
     try:
         return replace(
             config,
             run=replace(config.run, name=name),
             data=replace(config.data, root=str(root)),
+            model=replace(
+                config.model,
+                weights=weights if weights in NAMED_WEIGHTS else str(absolute(weights)),
+            ),
         )
     except ValueError as error:
-        raise ConfigError("--name or --data is longer than 4,096 characters.") from error
+        raise ConfigError(
+            "--name, --data or model.weights is longer than 4,096 characters."
+        ) from error

@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from ccafl import supervisor
-from ccafl.config import LayoutChoice
 from ccafl.datasets import Report, examine
 from ccafl.datasets.check import Tell, open_images, work_off
 from ccafl.demo import draw_dataset
 from ccafl.errors import BusyError, DatasetError
-from ccafl.orders.device import cpu_seconds, is_slow_on_cpu
+from ccafl.layout_names import LayoutChoice
+from ccafl.orders.device import cpu_seconds, is_slow_on_cpu, unheeded_choice
 from ccafl.orders.opened import Opened
 from ccafl.orders.order import Plan, models
 from ccafl.paths import Home
@@ -64,6 +64,8 @@ def remarks(ready: Sequence[Ready]) -> list[str]:
         config = run.plan.config
         lines[run.report.usable().summary()] = None
         lines |= dict.fromkeys(f"warning: {warning}" for warning in run.report.warnings)
+        if run.plan.gpu == "auto" and run.plan.order.gpu is None:
+            lines |= dict.fromkeys(unheeded_choice())
         if run.plan.gpu == "cpu" and is_slow_on_cpu(config):
             least = duration(cpu_seconds(config))
             lines[f"warning: {config.model.backbone} on the CPU needs at least {least}."] = None

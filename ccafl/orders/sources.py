@@ -84,7 +84,6 @@ def check_beginning(config: RunConfig, source: Source | None, home: Home) -> Non
 
 
 def _check_alone(config: RunConfig, home: Home) -> None:
-
     first = config.run.stages[0]
     if first == "inter":
         raise ConfigError(
@@ -107,7 +106,6 @@ def _has_entry(home: Home) -> bool:
 
 
 def _check_source(config: RunConfig, source: Source, home: Home) -> None:
-
     first, run_id = config.run.stages[0], source.run.id
     if first == "prompt":
         raise ConfigError(
@@ -120,7 +118,6 @@ def _check_source(config: RunConfig, source: Source, home: Home) -> None:
 
 
 def _check_agreement(config: RunConfig, source: Source) -> None:
-
     first = config.run.stages[0]
     theirs, ours = source.config.inherited(first), config.inherited(first)
     differing = [

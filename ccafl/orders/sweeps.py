@@ -111,7 +111,6 @@ def _choices(setting: str) -> list[_Choice]:
 
 
 def _refuse_too_many(runs: int) -> None:
-
     if runs > MOST:
         raise ConfigError(
             f"These values make {runs:,} runs, and at most {MOST:,} are queued at once. Name fewer "
@@ -120,7 +119,6 @@ def _refuse_too_many(runs: int) -> None:
 
 
 def _refuse_twice(swept: Sequence[str]) -> None:
-
     for key in swept:
         if swept.count(key) > 1:
             raise ConfigError(f"--set gives several values of {key} twice. Name all of them once.")

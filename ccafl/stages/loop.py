@@ -35,6 +35,11 @@ class LoopStage(ABC):
         return self.training.config.loop_epoch(self.name, self._epoch)
 
     @property
+    def ended_epoch(self) -> int | None:
+        """The epoch that ended with the last step; None inside an epoch."""
+        return None if self._iteration else self._epoch - 1
+
+    @property
     def association(self) -> Association | None:
         """How camera identities are linked in this epoch; only inter links them."""
         return None

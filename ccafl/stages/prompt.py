@@ -29,6 +29,11 @@ class PromptStage:
         self._position = 0  # images of this epoch already used
         self._order = torch.empty(0, dtype=torch.int64)
 
+    @property
+    def ended_epoch(self) -> int | None:
+        """The epoch that ended with the last step; None inside an epoch."""
+        return None if self._position else self._epoch - 1
+
     def steps(self) -> Iterator[Progress]:
         """Train, yielding after each optimiser step with the state complete."""
         joint = self._training.embed_images(joint=True)  # (N, E); the image tower is frozen

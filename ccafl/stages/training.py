@@ -32,11 +32,10 @@ class Progress:
     stage: Stage
     epoch: int  # from 1 inside the stage
     step: int  # from 1 over the whole configured run
-    losses: dict[
-        str, Tensor
-    ]  # scalars on the device: `total`, the sum of the others, and each term
+    # scalars on the device: `total`, the sum of the others, and each term
+    losses: dict[str, Tensor]
     images: int  # images of the step
-    lr: float
+    lr: float  # of the prompts, or of the encoder
     epoch_end: bool
     association: Association | None = None  # of this epoch, in the inter stage
 

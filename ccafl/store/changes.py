@@ -4,7 +4,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, text, update
@@ -13,12 +13,13 @@ from sqlmodel import Session
 from ccafl.config import RunConfig, to_json
 from ccafl.errors import ConfigError, StoreError
 from ccafl.paths import Home, RunFolder, write_new
+from ccafl.store.order import check_tag
 from ccafl.store.queries import RUN, unknown_run
 from ccafl.store.records import describe, write_record
 from ccafl.store.states import ACTIVE
 from ccafl.store.tables import Run, Tag
 
-_DEVICE = re.compile(r"auto|cpu|\d{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
+_DEVICE = re.compile(r"auto|cpu|[0-9]{1,3}|GPU-[0-9A-Za-z-]{1,100}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +50,7 @@ def add_runs(
 ) -> list[int]:
     """Insert the rows and write the folders; a failure, also of the commit, leaves nothing."""
     for run in runs:
-        _check_device(run.gpu)
+        check_device(run.gpu)
     folders: list[RunFolder] = []
     try:
         with transaction as connection:
@@ -92,7 +93,8 @@ def announce_cancel(folder: RunFolder, run_id: int, requests: int) -> str:
     """Tell the worker, wherever it runs, through a file; gives the sentence for the user."""
     if requests == 0:
         return f"Run {run_id} is cancelled; it had not started."
-    folder.cancel.touch(mode=0o600)
+    with suppress(OSError):  # the request is stored: the supervisor sees to it without the file
+        folder.cancel.touch(mode=0o600)
     if requests == 1:
         return (
             f"Run {run_id} saves a checkpoint and stops after its step. "
@@ -107,18 +109,23 @@ def last_place(connection: Connection) -> int:
     return last.scalar() or 0
 
 
+def check_device(gpu: str) -> None:
+    """Refuse what can be no device of any machine.
+
+    Raises:
+        ConfigError: says what can be asked for.
+    """
+    if not _DEVICE.fullmatch(gpu):
+        raise ConfigError(
+            f"--gpu {gpu!r} names no device. Give auto, cpu, an index, or the UUID of a whole GPU "
+            "as `nvidia-smi -L` prints it."
+        )
+
+
 def _make_room(connection: Connection, places: int) -> None:
     """Move the queue back by so many places."""
     queued = update(RUN).where(RUN.c.state == "queued")
     connection.execute(queued.values(place=RUN.c.place + places))
-
-
-def _check_device(gpu: str) -> None:
-    if not _DEVICE.fullmatch(gpu):
-        raise ConfigError(
-            f"--gpu {gpu!r} names no device. Give auto, cpu, an index, or a UUID "
-            "as `nvidia-smi -L` prints it."
-        )
 
 
 def _add(
@@ -188,5 +195,5 @@ def _insert(
             )
         )
         session.flush()
-        session.add_all(Tag(run_id=run_id, tag=tag) for tag in dict.fromkeys(run.tags))
+        session.add_all(Tag(run_id=run_id, tag=check_tag(tag)) for tag in dict.fromkeys(run.tags))
         session.flush()

@@ -54,7 +54,7 @@ def paused(connection: Connection) -> bool:
 def set_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> str:
     """Replace the tags of a run; gives the sentence to show."""
     _known(connection, run_id)
-    wanted = [_tag(tag) for tag in dict.fromkeys(tags)]
+    wanted = [check_tag(tag) for tag in dict.fromkeys(tags)]
     connection.execute(delete(TAG).where(TAG.c.run_id == run_id))
     if wanted:
         connection.execute(insert(TAG), [{"run_id": run_id, "tag": tag} for tag in wanted])
@@ -64,7 +64,7 @@ def set_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> str:
 def add_tag(connection: Connection, run_id: int, tag: str) -> str:
     """Put a tag on a run; gives the sentence to show."""
     _known(connection, run_id)
-    row = {"run_id": run_id, "tag": _tag(tag)}
+    row = {"run_id": run_id, "tag": check_tag(tag)}
     connection.execute(insert(TAG).prefix_with("OR IGNORE"), row)
     return _tags_sentence(connection, run_id)
 
@@ -102,7 +102,8 @@ def _queued(connection: Connection, run_id: int) -> RowMapping:
     return row
 
 
-def _tag(tag: str) -> str:
+def check_tag(tag: str) -> str:
+    """The tag, if it is one."""
     if not tag.strip():
         raise StoreError("A tag needs at least one character that is not a space.")
     return tag

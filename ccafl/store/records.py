@@ -1,12 +1,26 @@
 """The record of a run beside its config: what a database made again cannot learn elsewhere."""
 
 import json
-from typing import Any
+from typing import Annotated
 
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from ccafl.paths import RunFolder, replace_text
 from ccafl.store.queries import ATTEMPT, RUN, TAG
+
+_Integer = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # what SQLite can hold
+Row = dict[str, str | _Integer | float | None]
+
+
+@dataclass(frozen=True)
+class Record:
+    """The rows of a run, but for its config and what its event files hold."""
+
+    run: Row
+    attempts: list[Row]
+    tags: list[str]
 
 
 def write_record(connection: Connection, folder: RunFolder, run_id: int) -> None:
@@ -28,12 +42,11 @@ def describe(connection: Connection, run_id: int) -> str:
     return json.dumps(record, indent=1) + "\n"
 
 
-def read_record(folder: RunFolder) -> dict[str, Any] | None:
-    """The record of a run; None if there is none that can be read."""
-    try:
-        record: dict[str, Any] = json.loads(folder.record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return (
-        record if isinstance(record, dict) and {"run", "attempts", "tags"} <= set(record) else None
-    )
+def read_record(folder: RunFolder) -> Record:
+    """The record of a run.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is torn, or no record.
+    """
+    return TypeAdapter(Record).validate_json(folder.record.read_bytes())

@@ -1,8 +1,9 @@
 """Deleting an ended run with everything it wrote."""
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, select
@@ -11,6 +12,8 @@ from ccafl.errors import StoreError
 from ccafl.paths import Home, flush
 from ccafl.store.queries import LEASE, RUN, unknown_run
 from ccafl.store.states import ENDED
+
+logger = logging.getLogger(__name__)
 
 
 def size(folder: Path) -> int:
@@ -46,8 +49,7 @@ def delete_rows(connection: Connection, run_id: int) -> None:
     if users := _users(connection, run_id):
         names = f"run {users[0]} starts" if len(users) == 1 else f"runs {', '.join(users)} start"
         raise StoreError(f"Run {run_id} is kept, because {names} from it. Delete those first.")
-    connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
-    connection.execute(delete(RUN).where(RUN.c.id == run_id))
+    _forget(connection, run_id)
 
 
 @contextmanager
@@ -82,15 +84,28 @@ def remove(doomed: Path) -> int:
     return found
 
 
-def finish(connection: Connection, home: Home) -> None:
+def finish(transaction: AbstractContextManager[Connection], home: Home) -> None:
     """Finish deletions in whose middle somebody was killed."""
-    for run_id, doomed in home.all_doomed():
-        if _users(connection, run_id):  # added since then
-            doomed.replace(home.run(run_id).root)
-            continue
-        connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
-        connection.execute(delete(RUN).where(RUN.c.id == run_id))
-        remove(doomed)
+    with transaction as connection:
+        doomed = home.all_doomed()
+        for run_id in doomed:
+            folder = home.run(run_id).root
+            if folder.exists():  # queued again since then
+                continue
+            if _users(connection, run_id):  # added since then
+                home.doomed(run_id).replace(folder)
+            else:
+                _forget(connection, run_id)
+    for run_id in doomed:  # after the transaction: nobody waits while a disk works
+        try:
+            remove(home.doomed(run_id))
+        except OSError as error:
+            logger.warning("run %d is deleted, and its folder stays: %s", run_id, error)
+
+
+def _forget(connection: Connection, run_id: int) -> None:
+    connection.execute(delete(LEASE).where(LEASE.c.run_id == run_id))
+    connection.execute(delete(RUN).where(RUN.c.id == run_id))
 
 
 def _users(connection: Connection, run_id: int) -> list[str]:

@@ -47,8 +47,8 @@ def open_store(home: Home, *, create: bool = False) -> "Store":
     if create:
         database.secure_folder(home.root)
         _create(home)
-        with Store(home) as store, store.writing() as connection:
-            removal.finish(connection, home)
+        with Store(home) as store:
+            removal.finish(store.writing(), home)
     elif home.root.exists():
         database.secure_folder(home.root)
     return Store(home)

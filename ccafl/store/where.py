@@ -2,7 +2,8 @@
 
 All words must match. A word is text that is looked for in name, note and data set, a field such as
 `tag:main`, or a comparison such as `map>55` or `ical.margin=0.3`; `-` before a word excludes what
-it matches, and quotes keep blanks together. Every value is bound, none is written into SQL.
+it matches, and quotes keep blanks together; a quote that is open, as while one types, reaches to
+the end. Every value is bound, none is written into SQL.
 """
 
 import difflib

@@ -5,7 +5,6 @@
 
 from ccafl.supervisor.client import ensure_supervisor
 from ccafl.supervisor.loop import Supervisor
-from ccafl.supervisor.pace import Pace
-from ccafl.supervisor.watch import Patience
+from ccafl.supervisor.pace import Pace, Patience
 
 __all__ = ["Pace", "Patience", "Supervisor", "ensure_supervisor"]

@@ -92,8 +92,11 @@ class Allocator:
 
 
 def is_used(gpu: Gpu) -> bool:
-    """Whether more memory is in use than an idle card shows; False where NVML does not tell."""
-    return gpu.memory_used is not None and gpu.memory_used > FOREIGN_MEMORY
+    """Whether something computes on a card, or holds more memory than an idle one shows.
+
+    False where NVML tells neither.
+    """
+    return bool(gpu.processes) or (gpu.memory_used or 0) > FOREIGN_MEMORY
 
 
 class GpuReader:
@@ -163,10 +166,14 @@ def _grant_gpu(
     if gpu.uuid in leases:
         return Waits(_held(gpu, leases[gpu.uuid], leaving.get(gpu.uuid)))
     if is_used(gpu):
-        return Waits(f"others use {(gpu.memory_used or 0) / 1e9:.1f} GB of GPU {gpu.index}")
+        return Waits(f"others use {_memory_used(gpu)}GPU {gpu.index}")
     if gpu.uuid in kept:
         return Waits(f"GPU {gpu.index} is kept for run {kept[gpu.uuid]}, which waits for longer")
     return Granted(gpu.uuid)
+
+
+def _memory_used(gpu: Gpu) -> str:
+    return "" if gpu.memory_used is None else f"{gpu.memory_used / 1e9:.1f} GB of "
 
 
 def _held(gpu: Gpu, run_id: int, stuck: bool | None) -> str:

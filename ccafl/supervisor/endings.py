@@ -69,7 +69,7 @@ def last_line(console: Path) -> str:
         with console.open("rb") as file:
             file.seek(max(0, console.stat().st_size - _TAIL))
             text = file.read().decode(errors="replace")
-    except FileNotFoundError:
+    except OSError:  # it only serves to say more
         return ""
     ranks = _RANK.findall(text)
     if ranks:
@@ -84,8 +84,7 @@ def _how(code: int) -> str:
 
 
 def _from_result(result: Result, exit_code: int | None, cancelling: bool) -> Ending:
-    error = result.error
-    reason = f"{error.name}: {error.message}" if error else None
+    reason = result.error.message if result.error else None
     if result.exit == "ok":
         return Ending("finished", "ok", None, exit_code)
     if cancelling or result.exit == "cancelled":

@@ -23,11 +23,11 @@ from ccafl.supervisor.host import MemoryWatch
 from ccafl.supervisor.intake import Intake
 from ccafl.supervisor.launch import CPU, WORKER, launch
 from ccafl.supervisor.notify import Notifier
-from ccafl.supervisor.pace import Pace
+from ccafl.supervisor.pace import Pace, Patience
 from ccafl.supervisor.settings import read_settings
 from ccafl.supervisor.upkeep import Upkeep
 from ccafl.supervisor.waiting import reason_to_wait
-from ccafl.supervisor.watch import Patience, Watch
+from ccafl.supervisor.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Supervisor:
         self._claim_due = True
         self._leaving = False
         self._told: set[str] = set()
-        self._lock_inode = home.lock.stat().st_ino
+        self._inodes = _inodes(home)
         self._busy_at = self._beat_at = self._lock_at = self._claimed_at = time.monotonic()
 
     def run(self) -> None:
@@ -143,8 +143,8 @@ class Supervisor:
         now = time.monotonic()
         if now - self._lock_at >= self._pace.lock_s:
             self._lock_at = now
-            if not self._lock_is_ours():
-                logger.error("the lock file was replaced: this supervisor steps back")
+            if _inodes(self._home) != self._inodes:
+                logger.error("the lock or the database was replaced: this supervisor steps back")
                 self._leaving = True
         if now - self._beat_at >= self._pace.beat_s:
             self._beat_at = now
@@ -153,12 +153,6 @@ class Supervisor:
     def _beat(self, now: float) -> None:
         with self._store.writing() as connection:
             claims.beat(connection, self._own, now)
-
-    def _lock_is_ours(self) -> bool:
-        try:
-            return self._home.lock.stat().st_ino == self._lock_inode
-        except FileNotFoundError:
-            return False
 
     def _look_for_requests(self) -> None:
         version = self._store.data_version()
@@ -272,6 +266,14 @@ class Supervisor:
             with self._store.writing() as connection:
                 self._leaving = claims.retire(connection, self._own)
             self._busy_at = now
+
+
+def _inodes(home: Home) -> tuple[int, int] | None:
+    """Which files the lock and the database are; None without one of them."""
+    try:
+        return home.lock.stat().st_ino, home.database.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _empty_log(home: Home) -> None:

@@ -4,7 +4,7 @@
 command = ["notify-send", "ccafl", "run {id} {name}: {state}, mAP {map}"]
 
 [supervisor]
-save_s = 60      # a cancelled run may save for this long before it is terminated
+save_s = 300     # a cancelled run may save for this long before it is terminated
 term_s = 45      # from there it is killed after this long
 idle_s = 600     # without a run, the supervisor leaves after this long
 """
@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 
 from ccafl.errors import ConfigError
 from ccafl.paths import Home
+from ccafl.supervisor.pace import Pace, Patience
 
 _STRICT = ConfigDict(extra="forbid")
 _Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
@@ -34,9 +35,9 @@ class NotifySection:
 class SupervisorSection:
     """How patient the supervisor is, in seconds."""
 
-    save_s: _Seconds = 60.0
-    term_s: _Seconds = 45.0
-    idle_s: _Seconds = 600.0
+    save_s: _Seconds = Patience().save_s
+    term_s: _Seconds = Patience().term_s
+    idle_s: _Seconds = Pace().idle_s
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

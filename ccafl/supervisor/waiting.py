@@ -1,13 +1,12 @@
 """What a queued run waits for besides a device: an earlier run, room on the disk."""
 
+import os
 import shutil
 
+from ccafl.disk import room
 from ccafl.paths import Home
 from ccafl.store.claims import Queued
 from ccafl.store.states import ENDED
-
-FREE = 1 << 30  # bytes that stay free beside the checkpoints
-_CHECKPOINTS = 3  # two are kept while a third one is written
 
 
 def reason_to_wait(run: Queued, home: Home) -> str | None:
@@ -21,7 +20,7 @@ def _source_missing(run: Queued, home: Home) -> str | None:
     folder = home.run(run.source)
     stage = "prompt" if run.first_stage == "intra" else "intra"
     needed = folder.prompts if stage == "prompt" else folder.intra_end
-    if needed.exists():
+    if os.access(needed, os.R_OK):
         return None
     if run.source_state not in ENDED:
         return f"for run {run.source} to finish its {stage} stage"
@@ -32,7 +31,7 @@ def _source_missing(run: Queued, home: Home) -> str | None:
 
 
 def _disk_low(run: Queued, home: Home) -> str | None:
-    needed = FREE + _CHECKPOINTS * (run.checkpoint_bytes or 0)
+    needed = room(run.checkpoint_bytes or 0)
     free = shutil.disk_usage(home.root).free
     if free >= needed:
         return None

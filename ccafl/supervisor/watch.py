@@ -3,20 +3,11 @@
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
 
 from ccafl.store.claims import ActiveRun, Ending
 from ccafl.supervisor import process
+from ccafl.supervisor.pace import Patience
 from ccafl.supervisor.process import Identity
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
-    """How long a run may take to stop, in seconds."""
-
-    save_s: float = 60.0  # from the request to SIGTERM: about three times a slow checkpoint
-    term_s: float = 45.0  # from there to SIGKILL: torchrun itself gives its ranks 30 s
-    gone_s: float = 60.0  # a killed process may hang in the kernel for this long
 
 
 class Watch:
@@ -38,6 +29,8 @@ class Watch:
         self.heard_at = time.monotonic()
         self.warned = False  # of its silence
         self.leftover = False
+        # from here on the wall clock may jump
+        self._late_at = None if run.until is None else time.monotonic() + run.until - time.time()
         self._gone_at: float | None = None
         self.failure: Ending | None = None  # known before anything was started
         self.identity = self._identify()
@@ -46,7 +39,7 @@ class Watch:
 
     def is_late(self) -> bool:
         """Whether the attempt has reached the limit of its time."""
-        return self.run.until is not None and time.time() > self.run.until
+        return self._late_at is not None and time.monotonic() > self._late_at
 
     def is_over(self, patience: Patience) -> bool:
         """Whether the last process of the run is gone; what outlives the head is killed.

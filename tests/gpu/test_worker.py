@@ -8,6 +8,8 @@ of a few kernels there. On a CPU the bits agree, see tests/test_resume.py.
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -73,10 +75,23 @@ def test_the_first_step_on_the_gpu_is_that_of_the_cpu(
     tmp_path: Path, drawn_set: Path, finished: RunFolder
 ) -> None:
     worker = Worker(tmp_path, drawn_set, "model.precision=fp32")
-    worker.folder.cancel.touch()  # ends after one step
-    assert worker.run() == 0
-    (first,) = losses(worker.folder)
+    assert worker.stop_at("prompt", signal.SIGKILL, after=1) == -signal.SIGKILL
+    first = losses(worker.folder)[0]
     assert losses(finished)[0].loss == pytest.approx(first.loss, rel=1e-3)
+
+
+def test_others_see_the_run_on_the_gpu_before_it_decodes(gpu: str) -> None:
+    ready = "import ccafl.presets, ccafl.run, time; "
+    take = f"ccafl.run._prepare(ccafl.presets.resolve('smoke'), {gpu!r}); print('taken'); "
+    command = [sys.executable, "-u", "-c", f"{ready}{take}time.sleep({WAIT_S})"]
+    before = memory_used(gpu)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "taken\n"
+            assert memory_used(gpu) > before + 100 * 2**20
+        finally:
+            process.kill()
 
 
 def test_a_run_in_the_precision_of_the_card_ends_well(
