@@ -241,7 +241,9 @@ def idle(times: int, home: Home, nvitop: Nvitop) -> Iterator[Row]:
 
 def live(times: int, home: Home, nvitop: Nvitop) -> Iterator[Row]:
     """A run trains, with five losses a second, and they are on the screen; one card."""
-    alone, large, small = [], [], []
+    alone: list[tuple[float, float]] = []
+    large: list[tuple[float, float]] = []
+    small: list[tuple[float, float]] = []
     for _ in range(times):
         with running(empty(CHART)) as terminal:
             terminal.settle(quiet_s=3.0, limit_s=4.0)
