@@ -206,6 +206,16 @@ def shorten(text: str, room: int) -> str:
     return text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + "…"
 
 
+def shorten_name(name: str, room: int) -> str:
+    """The name in at most so many cells; most of them show its end, where sweeps differ."""
+    if cell_len(name) <= room:
+        return name
+    first = (room - 1) // 3
+    start = set_cell_size(name, first).rstrip()
+    end = set_cell_size(name[::-1], room - 1 - first)[::-1].lstrip()
+    return f"{start}…{end}"
+
+
 def duration(seconds: float) -> str:
     """`5 h 12 m`, `41 m`, `12 s`."""
     if seconds < 60:
@@ -269,7 +279,9 @@ def _shorten_names(table: Table, width: int) -> Table:
         return table
     column = table.heads.index("Name")
     room = max(NARROWEST_NAME, _widths(table)[column] - excess)
-    rows = [[*row[:column], shorten(row[column], room), *row[column + 1 :]] for row in table.rows]
+    rows = [
+        [*row[:column], shorten_name(row[column], room), *row[column + 1 :]] for row in table.rows
+    ]
     return Table(table.heads, rows, table.ends_in_prose)
 
 

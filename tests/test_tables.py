@@ -57,8 +57,8 @@ def test_wide_characters_keep_columns_in_line() -> None:
 
 
 def test_a_table_too_wide_shortens_names_first() -> None:
-    table = Table(["Name", "State"], [["n" * 40, "finished"]])
-    assert lines(table, 30)[1] == "n" * 19 + "…  finished"
+    table = Table(["Name", "State"], [["n" * 36 + "-s=1", "finished"]])
+    assert lines(table, 30)[1] == "n" * 6 + "…" + "n" * 9 + "-s=1  finished"
 
 
 def test_columns_that_do_not_fit_are_left_out_from_the_right_and_named() -> None:

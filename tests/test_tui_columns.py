@@ -5,7 +5,7 @@ from recorded import Recorded, evaluation, recorded
 from rich.cells import cell_len
 from tui_screen import opened, serving
 
-from tui.columns import shorten_name
+from ccafl.tables import shorten_name
 
 __all__ = ["recorded", "serving"]
 

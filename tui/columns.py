@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -42,21 +41,13 @@ def fit(columns: Sequence[Column], width: int, room: int) -> list[tuple[Column, 
 
 def draw(text: str, column: Column, width: int) -> Text:
     """A cell of a column that has so many cells."""
+    from ccafl.tables import shorten_name
+
     drawn = Text(text if column.width else shorten_name(text, width), no_wrap=True)
     drawn.truncate(width, overflow="ellipsis")
     if column.is_right:
         drawn.pad_left(width - drawn.cell_len)
     return drawn
-
-
-def shorten_name(name: str, room: int) -> str:
-    """The name in at most so many cells; most of them show its end, where sweeps differ."""
-    if cell_len(name) <= room:
-        return name
-    first = (room - 1) // 3
-    start = set_cell_size(name, first).rstrip()
-    end = set_cell_size(name[::-1], room - 1 - first)[::-1].lstrip()
-    return f"{start}…{end}"
 
 
 def _least(columns: Sequence[Column]) -> int:
