@@ -14,13 +14,13 @@ from ccafl.seeds import groups_listing
 from ccafl.sentences import printable
 from ccafl.store import ENDED, EvaluationRow, ReferenceRow, RunRow, Store
 from ccafl.store.queries import Which
-from ccafl.tables import GAP, METRICS, NONE, Table, best_rows, percent, shorten
+from ccafl.tables import GAP, METRICS, NONE, Table, best_rows, percent, shorten_name
 from ccafl.tables import as_text as table_text
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 UNFINISHED = "●"
 MOST_REFERENCES = 2
-NARROWEST_KEY, NARROWEST_VALUE = 20, 6
+PART_GAP = "   "  # wider than what stands between a value and its letters
 MEASURED_FROM_BASE = ("mean_ap", "rank1")
 TITLES = {"last": "last evaluation", "best": "best on test"}
 _NAME = "run.name"  # differs in every run and heads its row
@@ -107,24 +107,14 @@ def results_text(runs: Sequence[RunRow], view: View, width: int | None = None) -
 
 
 def settings_text(runs: Sequence[RunRow], view: View, width: int | None = None) -> str:
-    """Settings that differ, or all, a column per run; with a width they are cut to fit it."""
+    """Settings that differ, or all: a column per run, or grouped by value if that is too wide."""
     table = settings_table(runs, all_of_them=view.all_settings)
     if not table.rows:
         return "settings: no difference\n"
-    title = "all settings" if view.all_settings else "settings that differ"
-    if width is not None:
-        least = len(runs) * (NARROWEST_VALUE + len(GAP))
-        keys = min(_keys_width(table), max(NARROWEST_KEY, width - least))
-        room = max(NARROWEST_VALUE, (width - keys) // len(runs) - len(GAP))
-        rows = [[shorten(key, keys), *_cut(cells, room)] for key, *cells in table.rows]
-        table = replace(table, rows=rows)
-    return f"{title}\n{table_text(table, width)}"
-
-
-def settings_width(runs: Sequence[RunRow], view: View) -> int:
-    """Cells that settings side by side take at least, with every key in full."""
-    table = settings_table(runs, all_of_them=view.all_settings)
-    return _keys_width(table) + len(runs) * (NARROWEST_VALUE + len(GAP))
+    text = table_text(table)
+    if width is not None and max(map(cell_len, text.splitlines())) > width:
+        text = _grouped_by_value(table, view.base, width)
+    return f"{'all settings' if view.all_settings else 'settings that differ'}\n{text}"
 
 
 def references_text(runs: Sequence[RunRow], view: View, width: int | None = None) -> str:
@@ -233,16 +223,45 @@ def _place(run: RunRow, row: EvaluationRow | None) -> str:
     return place if run.state in ENDED else f"{place} {UNFINISHED}"
 
 
-def _cut(cells: Sequence[str], room: int) -> list[str]:
-    """Values in so many cells; those that begin alike, as paths do, lose their beginnings."""
-    cut = [shorten(cell, room) for cell in cells]
-    if len(set(cut)) == len(set(cells)):
-        return cut
-    return [shorten(cell[::-1], room)[::-1] for cell in cells]
+def _grouped_by_value(table: Table, base: int, width: int) -> str:
+    """Settings with their values behind them, or below where they do not fit."""
+    lengths = [len(key) for key, *_ in table.rows]
+    column = max((length for length in lengths if length <= (width + 1) // 2), default=0)
+    lines = _filled(table.heads[1:], width)
+    for key, *cells in table.rows:
+        values = _values_with_letters(cells, base, width - len(GAP))
+        line = PART_GAP.join([f"{key:<{column}}", *values])
+        if cell_len(line) <= width:
+            lines.append(line)
+        else:
+            below = _filled(values, width - len(GAP))
+            lines += [shorten_name(key, width), *(GAP + line for line in below)]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _keys_width(table: Table) -> int:
-    return max((cell_len(row[0]) for row in table.rows), default=0)
+def _values_with_letters(cells: Sequence[str], base: int, room: int) -> list[str]:
+    """Each value, the base's first, and the runs that have it; no letters where all share one."""
+    found = {cells[base]: ""}
+    for letter, value in zip(LETTERS, cells, strict=False):
+        found[value] = found.get(value, "") + letter
+    if len(found) == 1:
+        return [shorten_name(cells[base], room)]
+    return [
+        f"{shorten_name(value, room - len(letters) - 1)} {letters}"
+        for value, letters in found.items()
+    ]
+
+
+def _filled(parts: Sequence[str], width: int) -> list[str]:
+    """Parts side by side, in as few lines as they take."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{lines[-1]}{PART_GAP}{part}"
+        if cell_len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
 
 
 def _value(value: Any) -> str:

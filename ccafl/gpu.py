@@ -12,6 +12,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import pynvml
 
 _PERIOD_S = 1.0
+_AHEAD_S = 0.05  # the app draws at whole seconds what it knows then
 # NVML's library or its driver is not there, which is how a machine without a GPU answers
 _ABSENT = (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
 
@@ -130,8 +132,9 @@ def _say(answer: GpuAnswer) -> None:
 
 
 def _wait(parent: int) -> bool:
-    """Wait a period; False when nobody listens any more."""
-    readable, _, _ = select.select([sys.stdin], [], [], _PERIOD_S)
+    """Wait until shortly before the next whole second; False when nobody listens any more."""
+    rest_s = _PERIOD_S - (time.monotonic() + _AHEAD_S) % _PERIOD_S
+    readable, _, _ = select.select([sys.stdin], [], [], rest_s)
     if readable and not os.read(sys.stdin.fileno(), 4096):
         return False
     return os.getppid() == parent

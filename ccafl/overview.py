@@ -110,8 +110,8 @@ def flatten_stored(run: RunRow) -> dict[str, Any]:
 
 
 def value_text(value: object) -> str:
-    """A setting's value as it is shown everywhere, as JSON."""
-    return printable(json.dumps(value, ensure_ascii=False))
+    """A setting's value as it is shown everywhere: as JSON, `-` where there is none."""
+    return "-" if value is None else printable(json.dumps(value, ensure_ascii=False))
 
 
 def worst_pair(pairs: Sequence[CameraPairRow]) -> CameraPairRow | None:

@@ -1,6 +1,7 @@
 """What a reader sees of a run, in words that the command line and the app share."""
 
 import unicodedata
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # an error message must not wait for the database layer to load
@@ -10,12 +11,8 @@ if TYPE_CHECKING:  # an error message must not wait for the database layer to lo
 _JOINERS = "\u200c\u200d"
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, formats such as bidi marks, line separators
 
-_ENDED = {
-    "finished": "finished",
-    "failed": "failed",
-    "cancelled": "was cancelled",
-    "lost": "was lost",
-}
+# how a sentence about a run goes on to its state
+_ENDED = {"finished": "", "failed": "", "cancelled": "was ", "lost": "was "}
 
 
 def printable(text: str) -> str:
@@ -37,7 +34,7 @@ def describe(run: "RunRow") -> str:
     if run.state == "queued":
         return f"Run {run.id} {waits(run)}."
     if run.state in _ENDED:
-        return f"Run {run.id} {ended(run)}. {advice(run)}"
+        return f"Run {run.id} {_ENDED[run.state]}{ended(run)}. {advice(run)}"
     return f"Run {run.id} is {state(run)}: {progress(run) or 'its worker begins'}."
 
 
@@ -67,23 +64,28 @@ def progress(run: "RunRow") -> str:
 
 def place(run: "RunRow") -> str:
     """Stage, stage epoch and step of the newest event, such as `intra, epoch 3, step 9 of 64`."""
-    parts = [run.stage or ""]
-    if run.epoch is not None:
-        parts.append(f"epoch {run.epoch}")
+    parts = _stage_and_epoch(run)
     if run.step:
         parts.append(f"step {run.step:,}{f' of {run.steps:,}' if run.steps else ''}")
-    return ", ".join(part for part in parts if part)
+    return ", ".join(parts)
 
 
 def ended(run: "RunRow") -> str:
-    """How and where an ended run ended."""
+    """How, where, when and why a run ended, such as `lost in intra, epoch 3, 14:02: it broke`."""
     if run.attempt == 0:
-        return "was cancelled before it started"
-    verb = _ENDED[run.state]
+        return "cancelled before it started"
     if run.state == "finished":
-        return verb
-    where = f" in {place(run)}" if run.stage else " before its first step"
-    return f"{verb}{where}{_why(run)}"
+        return "finished"
+    where = f"in {', '.join(_stage_and_epoch(run))}" if run.stage else "before its first step"
+    when = f", {datetime.fromtimestamp(run.ended):%H:%M}" if run.ended is not None else ""
+    return f"{run.state} {where}{when}{_why(run)}"
+
+
+def resumed(run: "RunRow") -> str:
+    """How often a lost run was queued again by itself; empty where that says nothing."""
+    if run.state != "lost" or not run.lost_in_row:
+        return ""
+    return f"Resumed by itself {run.lost_in_row - 1} of {run.lost_in_row} times."
 
 
 def advice(run: "RunRow") -> str:
@@ -96,8 +98,15 @@ def advice(run: "RunRow") -> str:
     if run.exit_kind == "error":
         return f"{_correct(run, resume)}. {log}"
     if run.checkpoint is None:
-        return f"It had saved no checkpoint; {resume} starts it again. {log}"
-    return f"The checkpoint of step {run.checkpoint:,} is safe; {resume} goes on from it. {log}"
+        saved = f"It had saved no checkpoint; {resume} starts it again."
+    else:
+        saved = f"The checkpoint of step {run.checkpoint:,} is safe; {resume} goes on from it."
+    return " ".join(part for part in (saved, resumed(run), log) if part)
+
+
+def _stage_and_epoch(run: "RunRow") -> list[str]:
+    epoch = [] if run.epoch is None else [f"epoch {run.epoch}"]
+    return [run.stage, *epoch] if run.stage else epoch
 
 
 def _correct(run: "RunRow", resume: str) -> str:

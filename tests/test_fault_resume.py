@@ -64,8 +64,9 @@ def test_fault_33_a_run_lost_three_times_without_a_checkpoint_stays_lost(served:
     wait_until(lambda: served.query("SELECT 1 FROM lease") == [])
     run = served.wait_for(run_id, "lost")
     assert run.attempt == 3
-    assert "was lost in intra, epoch 1, step 3 of 20: killed by signal 9; host" in describe(run)
-    assert "resumed by itself 2 of 2 times without a new checkpoint." in describe(run)
+    assert "was lost in intra, epoch 1, " in describe(run)
+    assert ": killed by signal 9. Host memory was " in describe(run)
+    assert "Resumed by itself 2 of 3 times." in describe(run)
     assert run.warning is None, "it does not go on"
 
 

@@ -1,6 +1,7 @@
 """What a reader sees of a run."""
 
 import dataclasses
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ RUN = RunRow(
     started=1.0,
     ended=None,
     attempt=1,
+    lost_in_row=0,
     host=None,
     pid=None,
     device=None,
@@ -49,10 +51,10 @@ RUN = RunRow(
     best=None,
 )
 WHERE = "inter, epoch 3, step 1,340 of 64,000"
-LOST = (
-    "killed by signal 9; host memory was 125.8 of 126.0 GB: probably out of memory; "
-    "resumed by itself 2 of 2 times without a new checkpoint"
-)
+ENDED = 1_800_000_000.0
+AT = f"{datetime.fromtimestamp(ENDED):%H:%M}"
+ENDED_WHERE = f"inter, epoch 3, {AT}"
+LOST = "killed by signal 9. Host memory was 125.8 of 126 GB: probably out of memory"
 
 
 def run(**changes: Any) -> RunRow:
@@ -117,7 +119,7 @@ def test_an_active_run_says_where_it_is(changes: dict[str, Any], sentence: str) 
         ({"state": "finished"}, "Run 12 finished. `ccafl show 12` shows its results."),
         (
             {"state": "failed", "exit_kind": "error", "reason": "NonFiniteLossError: it broke."},
-            f"Run 12 failed in {WHERE}: NonFiniteLossError: it broke. "
+            f"Run 12 failed in {ENDED_WHERE}: NonFiniteLossError: it broke. "
             "Correct the cause first: a setting by adding the run again (`ccafl show 12` has the "
             "command), anything else before `ccafl queue resume 12`, which goes on from the "
             "checkpoint of step 1,200. `ccafl log 12` shows what it printed.",
@@ -130,27 +132,27 @@ def test_an_active_run_says_where_it_is(changes: dict[str, Any], sentence: str) 
                 "stage": None,
                 "checkpoint": None,
             },
-            "Run 12 failed before its first step: There is no weights file 'x'. "
+            f"Run 12 failed before its first step, {AT}: There is no weights file 'x'. "
             "Correct the cause first: a setting by adding the run again (`ccafl show 12` has the "
             "command), anything else before `ccafl queue resume 12`, which starts it again. "
             "`ccafl log 12` shows what it printed.",
         ),
         (
             {"state": "failed", "exit_kind": "gpu_memory", "reason": "CUDA out of memory"},
-            f"Run 12 failed in {WHERE}: the GPU ran out of memory; lower train.p or "
+            f"Run 12 failed in {ENDED_WHERE}: the GPU ran out of memory; lower train.p or "
             "model.image_size (CUDA out of memory). "
             "The checkpoint of step 1,200 is safe; `ccafl queue resume 12` goes on from it. "
             "`ccafl log 12` shows what it printed.",
         ),
         (
-            {"state": "lost", "reason": LOST},
-            f"Run 12 was lost in {WHERE}: {LOST}. "
+            {"state": "lost", "reason": LOST, "lost_in_row": 3},
+            f"Run 12 was lost in {ENDED_WHERE}: {LOST}. "
             "The checkpoint of step 1,200 is safe; `ccafl queue resume 12` goes on from it. "
-            "`ccafl log 12` shows what it printed.",
+            "Resumed by itself 2 of 3 times. `ccafl log 12` shows what it printed.",
         ),
         (
             {"state": "cancelled", "stage": None, "checkpoint": None},
-            "Run 12 was cancelled before its first step. "
+            f"Run 12 was cancelled before its first step, {AT}. "
             "It had saved no checkpoint; `ccafl queue resume 12` starts it again. "
             "`ccafl log 12` shows what it printed.",
         ),
@@ -164,7 +166,7 @@ def test_an_active_run_says_where_it_is(changes: dict[str, Any], sentence: str) 
 def test_an_ended_run_says_how_and_where_it_ended_and_what_is_safe(
     changes: dict[str, Any], sentence: str
 ) -> None:
-    assert describe(run(**changes)) == sentence
+    assert describe(run(ended=ENDED, **changes)) == sentence
 
 
 def test_a_held_run_has_a_word_of_its_own() -> None:

@@ -107,11 +107,46 @@ def test_fault_05_a_killed_worker_goes_on_from_its_checkpoint(served: ToyQueue) 
     process.send(head(served, run_id), signal.SIGKILL)
     run = served.wait_for(run_id, *ENDED)
     assert (run.state, run.attempt, run.exit_kind) == ("finished", 2, "ok")
-    why = r"attempt 1 was lost: killed by signal 9; host memory was \d+\.\d of \d+\.\d GB"
+    why = r"attempt 1 was lost: killed by signal 9. Host memory was [\d.]+ of [\d.]+ GB"
     assert re.match(why, str(run.warning))
     assert steps(served, run_id) == list(range(1, 61))
     kinds = served.query("SELECT exit_kind, exit_code FROM attempt WHERE run_id = :i", i=run_id)
     assert [tuple(row) for row in kinds] == [("signal", -9), ("ok", 0)]
+
+
+def test_a_run_says_that_its_events_cannot_be_read_and_ends_when_they_can(
+    served: ToyQueue,
+) -> None:
+    run_id = served.add(**FOREVER, deaf=True)
+    served.wait_for_step(run_id, 5)
+    events = served.home.run(run_id).events(1)
+    aside = events.with_suffix(".aside")
+    events.rename(aside)
+    events.mkdir()  # which cannot be read even by root
+    why = wait_until(lambda: served.store.run(run_id).warning)
+    assert why.startswith("its events could not be read: [Errno 21] Is a directory")
+    for _ in range(2):
+        served.store.cancel(run_id)
+    wait_until(lambda: not served.family(run_id))
+    assert served.wait_for(run_id, "cancelling").ended is None
+    events.rmdir()
+    aside.rename(events)
+    run = served.wait_for(run_id, *ENDED)
+    assert run.state == "cancelled"
+    assert steps(served, run_id) == list(range(1, run.step + 1))
+
+
+def test_what_killed_processes_left_half_written_is_removed(queue: ToyQueue) -> None:
+    run_id = queue.add()
+    folder = queue.home.run(run_id)
+    dead = folder.checkpoints / f".20.{2**22 + 1}.part"  # a number that no process has
+    alive = folder.root / f".run.json.{os.getpid()}.part"
+    dead.mkdir(parents=True)
+    for path in (dead / f".tensors.safetensors.{2**22 + 1}.part", alive):
+        path.touch()
+    queue.serve()
+    assert queue.wait_for(run_id, *ENDED).state == "finished"
+    assert list(folder.root.rglob(".*.part")) == [alive]
 
 
 def test_a_worker_that_a_signal_ends_has_failed(served: ToyQueue) -> None:

@@ -135,7 +135,7 @@ MEMORY = Failure(name="OutOfMemoryError", message="The GPU's memory is full")
 GONE = "its process is gone and left no result"
 NEARLY_FULL = HostMemory(used=125_800_000_000, total=126_000_000_000)
 ROOMY = HostMemory(used=3_100_000_000, total=16_800_000_000)
-FULL_WORDS = "killed by signal 9; host memory was 125.8 of 126.0 GB: probably out of memory"
+FULL_WORDS = "killed by signal 9. Host memory was 125.8 of 126 GB: probably out of memory"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ FULL_WORDS = "killed by signal 9; host memory was 125.8 of 126.0 GB: probably ou
             {"memory": ROOMY},
             "lost",
             "signal",
-            "killed by signal 9; host memory was 3.1 of 16.8 GB",
+            "killed by signal 9. Host memory was 3.1 of 16.8 GB",
         ),
         (None, -9, {}, "lost", "signal", "killed by signal 9"),
         (None, -15, {}, "failed", "signal", "ended by SIGTERM"),

@@ -1,5 +1,7 @@
 """Runs side by side in the app."""
 
+from collections.abc import Sequence
+
 import pytest
 from recorded import Recorded, epoch, evaluation, loss, recorded
 from tui_screen import LARGE, SMALL, Screen, opened, serving
@@ -31,10 +33,10 @@ def past(recorded: Recorded) -> Recorded:
     return recorded
 
 
-async def compare(screen: Screen, *rows: int) -> None:
+async def compare(screen: Screen, *rows: int, of: int = 3) -> None:
     """Mark rows of the history, counted from 1, and compare them."""
     await screen.press("3")
-    await screen.sees("3 of 3")
+    await screen.sees(f"{of} of {of}")
     for row in rows:
         await screen.press("g", *["j"] * (row - 1), "space")
     await screen.press("c")
@@ -132,24 +134,39 @@ async def test_six_runs_fit_with_all_settings(past: Recorded, size: tuple[int, i
             await screen.sees("[mAP]")
             return
         text = await screen.sees("all settings", "model.backbone", "[mAP]")
-        assert any(
-            line.startswith(" Setting") and "A 7" in line and "F 1" in line
-            for line in text.splitlines()
-        )
+        words = [line.split()[:4] for line in text.splitlines()]
+        assert "run.threads 1".split() in [line[:2] for line in words]
+        assert "6 A 5 B".split() in words
 
 
-async def test_curves_take_what_short_settings_leave(past: Recorded) -> None:
+@pytest.mark.parametrize("rows", [(6, 7), (4, 6, 7), (1, 2, 3, 4, 6, 7)])
+async def test_curves_stand_70_cells_wide_beside_the_settings(
+    past: Recorded, rows: Sequence[int]
+) -> None:
     for number in range(4):
         settings = (f"run.seed={number + 3}", f"intra.lam=0.{number}")
         past.finished(evaluation("inter", 6, 234, 0.5), dataset="MSMT17", settings=settings)
     async with opened(past.home, size=LARGE) as screen:
-        await screen.press("3")
-        await screen.sees("7 of 7")
-        await screen.press(*["space"] * 4, "j", "space", "space", "c")
-        await screen.sees("compare 6 runs", "intra.lam", "F 1")
-        await screen.misses("Left out for want")
+        await compare(screen, *rows, of=7)
+        await screen.sees(f"compare {len(rows)} runs", "run.seed", "[mAP]")
         side = screen.app.screen.query_one("#curve-side")
         await screen.until(lambda: side.size.width == 70, "the curves are 70 cells wide")
+        await screen.press("equals_sign")
+        await screen.sees("all settings")
+        await screen.until(lambda: side.size.width == 70, "they are so beside all settings")
+        await screen.pilot.resize_terminal(112, 36)
+        await screen.until(lambda: side.size.width == 62, "they give way to the settings")
+
+
+async def test_curves_take_what_settings_leave_of_a_wider_terminal(past: Recorded) -> None:
+    async with opened(past.home, size=(160, 45)) as screen:
+        await compare(screen, 2, 3)
+        await screen.sees("run.seed", "[mAP]")
+        side = screen.app.screen.query_one("#curve-side")
+        await screen.until(lambda: side.size.width == 110, "short settings leave 110 cells")
+        await screen.press("equals_sign")
+        await screen.sees("all settings")
+        await screen.until(lambda: 70 <= side.size.width < 110, "long ones leave fewer")
 
 
 async def test_curves_or_settings_fill_the_body_until_one_goes_back(past: Recorded) -> None:
@@ -202,12 +219,32 @@ def test_curves_count_the_epochs_of_intra_and_inter_together(past: Recorded) -> 
     assert read_curves(past.store, past.store.run(4)) == {"mAP": [(0, 25.0), (3, 50.0)]}
 
 
-def test_values_that_begin_alike_are_told_apart_where_they_are_cut(recorded: Recorded) -> None:
-    for name in ("one", "two"):
-        recorded.finished(settings=(f"data.root=/data/of/the/laboratory/{name}",))
-    text = settings_text(recorded.store.history(), View(), 40)
-    assert "…boratory/two" in text
-    assert "…boratory/one" in text
+def test_settings_too_wide_for_columns_are_grouped_by_value(recorded: Recorded) -> None:
+    folder = "data.root=/scratch/of/the/whole/laboratory/for/reid"
+    for settings in (
+        (f"{folder}/one",),
+        (f"{folder}/two", "intra.lam=0.3"),
+        (f"{folder}/one", "inter.ical.enabled=false"),
+        (f"{folder}/one", "intra.lam=0.5"),
+        (f"{folder}/one", "intra.lam=0.3"),
+        (f"{folder}/one", "inter.ical.enabled=false", "intra.lam=0.3"),
+    ):
+        recorded.finished(settings=settings)
+    runs = recorded.store.history()
+    assert (
+        settings_text(runs, View(base=3), 47)
+        == """\
+settings that differ
+A 6   B 5   C 4   D 3   E 2   F 1
+data.root
+  /scratch/of/…le/laboratory/for/reid/one ABCDF
+  /scratch/of/th…hole/laboratory/for/reid/two E
+intra.lam            0.6 DF   0.3 ABE   0.5 C
+inter.ical.enabled   false AD   true BCEF
+"""
+    )
+    lines = settings_text(runs, View(all_settings=True), 47).splitlines()
+    assert "run.threads                1" in lines, "what all runs have needs no letters"
 
 
 def letters(text: str) -> set[str]:

@@ -30,7 +30,7 @@ async def test_ended_runs_stand_newest_first_with_their_results(past: Recorded) 
         await screen.press("3")
         text = await screen.sees("3 of 3   sort ended v", "60.0", "55.0", "Took")
         assert text.index("broken one") < text.index("full method") < text.index("without text")
-        await screen.sees("3 ✗ failed", "failed before its first step: out of luck.")
+        await screen.sees("3 ✗ failed", "failed before its first step", ": out of luck.")
         await screen.press("G")
         await screen.sees(
             "1 ✓ finished   took 1 m   tags main   note a note", "last 55.0 at inter 6"
@@ -44,41 +44,62 @@ async def test_a_name_keeps_its_room_beside_all_columns(recorded: Recorded) -> N
         await screen.sees("sixteen-letters-", "Market-1501", "Bkb", "mINP", "Ended", "Took")
 
 
-async def test_a_large_screen_shows_more_columns_and_the_highlighted_run(past: Recorded) -> None:
-    async with opened(past.home, size=LARGE) as screen:
-        await screen.press("3")
-        await screen.sees("Rank-5", "Rank-10", "Seed", "Tags", "Note")
-        await screen.press("j")
-        text = await screen.sees("differs from preset smoke", "run.seed 7   preset 0", "inter 6")
-        assert text.count("60.0") == 5  # the list; last and best, below it and beside the settings
-
-
-async def test_settings_are_shown_as_in_the_view_of_a_run(recorded: Recorded) -> None:
-    recorded.finished(name="another", settings=("inter.ical.enabled=false",))
+async def test_a_large_screen_shows_all_columns_and_beside_them_the_run(
+    recorded: Recorded,
+) -> None:
+    note = "the one of table 2, with the margin of the code"
+    recorded.finished(
+        evaluation("inter", 3, 204, 0.7),
+        evaluation("inter", 6, 234, 0.6),
+        dataset="Market-1501",
+        name="method",
+        tags=("main", "ical"),
+        note=note,
+        settings=("run.seed=7", "inter.association.one_per_camera=true"),
+    )
     async with opened(recorded.home, size=LARGE) as screen:
         await screen.press("3")
-        await screen.sees("another", "inter.ical.enabled false   preset true")
+        text = await screen.sees("differs from preset smoke")
+        cells = [line.split("│") for line in text.splitlines() if "│" in line]
+        beside = [line[1].strip() for line in cells]
+        heads = "ID Name Dataset Bkb mAP R-1 R-5 R-10 mINP Ended Took Seed Tags Note"
+        assert cells[0][0].split() == heads.split()
+        assert cells[1][0].split()[4:9] == ["tiny", "60.0", "70.0", "80.0", "82.0"]
+        assert beside[:3] == ["1 method", "Market-1501", "✓ finished"]
+        assert "inter 3    *70.0 80.0 35.0" in beside
+        assert "inter 6     60.0 70.0 30.0" in beside
+        assert "published   90.1 96.1    -" in beside
+        assert f"tags ical main note {note} " in " ".join(beside)
+        assert "run.seed = 7" in beside
+        setting = beside.index("inter.as…on.one_per_camera")
+        assert beside[setting + 1] == "= true"
 
 
-async def test_a_look_at_the_run_stands_beside_the_list_where_both_have_room(
-    past: Recorded,
-) -> None:
-    async with opened(past.home, size=(160, 40)) as screen:
+async def test_what_has_no_room_beside_the_list_is_counted_or_cut(recorded: Recorded) -> None:
+    settings = [f"train.{name}=7" for name in ("p", "k", "iterations", "warmup_epochs", "pad")]
+    recorded.finished(name="many", settings=tuple(settings), note="word " * 63 + "end")
+    recorded.finished(name="long", note="word " * 200)
+    async with opened(recorded.home, size=(110, 30)) as screen:
         await screen.press("3")
-        await screen.sees("3 of 3")
+        text = await screen.sees("2 long", "│ …")
+        assert text.splitlines()[-2].endswith("│ …")
+        await screen.press("j")
+        text = await screen.sees("1 many", "word end", "train.p = 7", "│ and 2 more")
+        assert text.splitlines()[-2].endswith("│ and 2 more")
+
+
+async def test_the_run_stands_beside_the_list_or_in_lines_below_it(past: Recorded) -> None:
+    async with opened(past.home, size=(110, 30)) as screen:
+        await screen.press("3")
+        text = await screen.sees("│ 3 broken one", "✗ failed before its first", "Seed")
+        assert "3 ✗ failed" not in text
+        await screen.pilot.resize_terminal(119, 29)
+        text = await screen.sees("3 ✗ failed   took 1 m   tags -", "Rank-10", "Note")
+        assert "│" not in text
         await screen.press("G")
-        text = await screen.sees("Note", "1 ✓ finished", "settings: those of preset smoke")
-        first = next(line for line in text.splitlines() if "broken one" in line)
-        assert first.endswith("│ mAP           55.0      55.0")
+        await screen.sees("1 ✓ finished   took 1 m   tags main")
         await screen.pilot.resize_terminal(200, 40)
-        text = await screen.sees("✗ failed", "✓ finished")
-        await screen.pilot.resize_terminal(120, 36)
-        await screen.until(
-            lambda: any(
-                line == " mAP           55.0      55.0" for line in screen.text.splitlines()
-            ),
-            "the results stand below the list",
-        )
+        await screen.sees("State", "✗ failed", "Rank-10", "│ 1 without text")
 
 
 async def test_the_list_keeps_its_place_whatever_is_said_of_a_run(recorded: Recorded) -> None:
@@ -120,6 +141,10 @@ async def test_a_click_on_a_head_sorts_and_a_second_one_turns_round(past: Record
         await click(screen, "Bkb")  # has no order
         await click(screen, "Rank-1")
         await screen.sees("sort Rank-1 v")
+        await screen.pilot.resize_terminal(*LARGE)
+        await screen.sees("R-10")
+        await click(screen, "R-10")
+        await screen.sees("sort Rank-10 v")
 
 
 async def test_a_double_click_opens_a_run(past: Recorded) -> None:
@@ -276,7 +301,7 @@ async def test_more_rows_come_when_one_reaches_the_end(
 async def test_columns_leave_from_the_right_where_there_is_no_room(past: Recorded) -> None:
     async with opened(past.home, size=(60, 16)) as screen:
         await screen.press("3")
-        text = await screen.sees("full method", "Rank-1")
+        text = await screen.sees("full method", "R-1")
         assert "Took" not in text
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,10 @@ class Viewer:
             cwd=ROOT,
             env=os.environ | {"TERM": "xterm-256color"},
         )
-        wait_until(lambda: b"running" in self.read())
+
+    def shows(self, text: bytes) -> None:
+        """Wait until it has written something."""
+        wait_until(lambda: text in self.read())
 
     def read(self) -> bytes:
         """All that was written so far."""
@@ -72,11 +76,13 @@ class Viewer:
 
     def is_alone(self) -> bool:
         """Whether no process is left of those that it started."""
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+        return self.process.pid not in map(_session, Path("/proc").glob("[0-9]*"))
+
+
+def _session(process: Path) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getsid(int(process.name))
+    return None
 
 
 @pytest.fixture
@@ -94,6 +100,7 @@ def viewer(recorded: Recorded, request: pytest.FixtureRequest) -> Iterator[Viewe
 def test_the_terminal_is_as_it_was(
     viewer: Viewer, recorded: Recorded, what: bytes | signal.Signals, code: int
 ) -> None:
+    viewer.shows(b"running")
     assert termios.tcgetattr(viewer.terminal) != viewer.before
     if isinstance(what, bytes):
         viewer.press(what)
@@ -104,12 +111,27 @@ def test_the_terminal_is_as_it_was(
     written = viewer.read()
     assert written.count(b"\x1b[?1049h") == written.count(b"\x1b[?1049l") == 1
     assert written.rindex(b"\x1b[?25h") > written.rindex(b"\x1b[?25l")  # there is a cursor again
+    wait_until(viewer.is_alone)
     assert recorded.store.run(1).state == "running"
 
 
 @pytest.mark.parametrize("viewer", [True, False], indirect=True, ids=["controlled", "not"])
 def test_it_ends_with_its_terminal(viewer: Viewer, recorded: Recorded) -> None:
+    viewer.shows(b"running")
     viewer.hang_up()
     assert viewer.code() == 128 + signal.SIGHUP
+    wait_until(viewer.is_alone)
+    assert recorded.store.run(1).state == "running"
+
+
+def test_killed_as_soon_as_it_draws_it_gives_the_terminal_back(
+    viewer: Viewer, recorded: Recorded
+) -> None:
+    viewer.shows(b"\x1b[?1049h")
+    viewer.process.kill()
+    viewer.shows(b"ccafl-tui was killed. It touched no run.")
+    assert viewer.read().rindex(b"\x1b[?1049l") > viewer.read().rindex(b"\x1b[?1049h")
+    wait_until(lambda: termios.tcgetattr(viewer.terminal) == viewer.before)
+    assert viewer.code() == -signal.SIGKILL
     wait_until(viewer.is_alone)
     assert recorded.store.run(1).state == "running"

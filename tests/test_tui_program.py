@@ -134,20 +134,13 @@ def test_a_killed_viewer_gives_the_terminal_back(recorded: Recorded, terminal: T
     run_id = recorded.start()
     terminal.start(recorded.home.root, "--read-only")
     terminal.sees("● running")
-    program = terminal.program()
-    wait_until(lambda: [command for command in helpers(program) if "guard.py" in command])
-    os.kill(program, signal.SIGKILL)
+    os.kill(terminal.program(), signal.SIGKILL)
     text = terminal.sees("ccafl-tui was killed")
     assert "Queue" not in text
     flags = "#{alternate_on} #{mouse_any_flag} #{mouse_sgr_flag} #{cursor_flag} #{wrap_flag}"
     assert terminal("display-message", "-p", flags).split() == list("00011")
+    state = ["stty", "-a", "-F", terminal("display-message", "-p", "#{pane_tty}").strip()]
+    wait_until(lambda: " echo " in subprocess.check_output(state, text=True))
     terminal.press("echo works", "Enter")
     terminal.sees("\nworks")
     assert recorded.store.run(run_id).state == "running"
-
-
-def helpers(program: int) -> list[str]:
-    """Commands of the processes that it has started."""
-    tasks = Path(f"/proc/{program}/task").iterdir()
-    children = [child for task in tasks for child in (task / "children").read_text().split()]
-    return [Path(f"/proc/{child}/cmdline").read_text() for child in children]

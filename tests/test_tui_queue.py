@@ -270,7 +270,7 @@ async def test_a_run_that_ends_is_said(recorded: Recorded) -> None:
     async with opened(recorded.home) as screen:
         await screen.sees("at work")
         recorded.end(run_id, "failed", "out of luck")
-        await screen.sees("Run 1 failed before its first step: out of luck.", "3 History 1")
+        await screen.sees("Run 1 failed before its first step, ", ": out of luck.", "3 History 1")
 
 
 async def in_order(screen: Screen, recorded: Recorded, run_ids: list[int]) -> None:

@@ -69,17 +69,17 @@ async def test_a_lost_run_says_why_where_it_goes_on_and_with_which_key(
 ) -> None:
     recorded.end(training, "lost", "killed by signal 9")
     with recorded.store.writing() as connection:
-        connection.exec_driver_sql("UPDATE run SET checkpoint = 20")
+        connection.exec_driver_sql("UPDATE run SET checkpoint = 20, lost_in_row = 3")
     for read_only in (False, True):
         async with opened(recorded.home, read_only=read_only) as screen:
             await screen.press("3")
             await screen.sees("! ", "at work")
             await screen.press("enter")
             await screen.sees("1 at work  ! lost", "last, best mAP 54.8 Rank-1 64.8")
-            text = await screen.sees("Run 1 was lost in inter, epoch 2", "step 20.")
-            said = "killed by signal 9. Checkpoint: inter epoch 1, step 20."
+            text = await screen.sees("! lost in inter, epoch 2, ", "2 of 3 times.")
+            said = "killed by signal 9. Checkpoint: inter epoch 1. Resumed by itself 2 of 3 times."
             assert said in " ".join(text.split())
-            assert ("step 20. r resume" in text) != read_only
+            assert ("times.  r resume" in text) != read_only
 
 
 async def test_a_long_name_leaves_room_for_the_state_and_the_result(recorded: Recorded) -> None:
@@ -104,7 +104,9 @@ async def test_a_run_of_another_version_is_shown_and_concerns_no_other_run(
     async with opened(recorded.home) as screen:
         await screen.sees("differs from preset: train.gone 1")
         await screen.press("enter")
-        await screen.sees("Another version of ccafl stored", "intra 0/3", "train.gone  1")
+        await screen.sees(
+            "Another version of ccafl stored", "intra 0/3", "train.gone  1", "preset -"
+        )
         await screen.press("greater_than_sign")
         await screen.sees("2 new one  ○ queued", "[Config]", "= all settings")
         await screen.misses("Another version")
@@ -268,7 +270,7 @@ async def test_a_view_below_another_screen_is_not_drawn(
         whole(panel, stage, names)
 
     monkeypatch.setattr(LossesPanel, "_draw_chart", counted)
-    monkeypatch.setattr("tui.losses_panel.CHART_PERIOD_S", 0.0)
+    monkeypatch.setattr("tui.run_view.DRAW_PERIOD_S", 1e-6)
     async with opened(recorded.home) as screen:
         await screen.press("2")
         await screen.sees("all terms", "⠒")

@@ -50,7 +50,7 @@ async def test_history(
         await walk(
             screen,
             screens,
-            ("failed", "g", "3 of 3 | out of memory"),
+            ("failed", "g", "3 of 3 | failed in intra"),
             ("marked", "j space j space", "2 marked"),
             ("export", "w", "Write history as"),
         )

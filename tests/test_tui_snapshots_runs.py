@@ -1,7 +1,7 @@
 """The view of a run as text: its views, and what it shows in each state."""
 
 import pytest
-from recorded import Recorded, evaluation, loss, recorded
+from recorded import Recorded, epoch, evaluation, loss, recorded
 from snapshots import GPUS, HOUR, MSMT17, SIZES, busy, gpubox, past, screens, walk
 from syrupy.assertion import SnapshotAssertion
 from tui_screen import NOON, opened, serving
@@ -10,10 +10,7 @@ from ccafl.events import Checkpoint
 
 __all__ = ["busy", "gpubox", "past", "recorded", "screens", "serving"]
 
-LOST = (
-    "killed by signal 9; host memory was 125.8 of 126.0 GB: probably out of memory; "
-    "resumed by itself 2 of 2 times without a new checkpoint"
-)
+LOST = "killed by signal 9. Host memory was 125.8 of 126 GB: probably out of memory"
 
 
 @SIZES
@@ -48,7 +45,7 @@ def states(past: Recorded) -> Recorded:
         ("gone", "lost", "signal", LOST),
     ):
         run_id = past.start(name=name, **MSMT17)
-        past.tell(run_id, *losses[:30], evaluation("inter", 30, 180, 0.5))
+        past.tell(run_id, *losses[:30], epoch("inter", 30, 180), evaluation("inter", 30, 180, 0.5))
         past.tell(run_id, Checkpoint(stage="inter", epoch=30, step=180, seconds=2.0, bytes=1 << 30))
         past.end(run_id, state, reason, kind=kind, after_s=HOUR)
     never = past.add(name="never began", **MSMT17)
@@ -61,6 +58,7 @@ def states(past: Recorded) -> Recorded:
     past.claim(name="starting", **MSMT17)
     with past.store.writing() as connection:
         connection.exec_driver_sql(f"UPDATE run SET last_event = {NOON - 670} WHERE id = {silent}")
+        connection.exec_driver_sql("UPDATE run SET lost_in_row = 3 WHERE state = 'lost'")
     waiting = past.add(name="waiting", **MSMT17)
     past.store.hold(past.add(name="held", **MSMT17))
     past.wait({waiting: f"run {silent} holds GPU 0"})

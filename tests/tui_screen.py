@@ -64,11 +64,12 @@ class Screen:
         )
 
     async def rests(self) -> str:
-        """Wait until the screen changes no more; gives the screen."""
+        """Wait until the screen changes no more, also not in a second; gives the screen."""
         clock = asyncio.get_running_loop().time
         text, since = self.text, clock()
         while clock() - since < REST_S:
             await asyncio.sleep(POLL_S)
+            self.app.draw_frame(self.app.frame)  # as the next tick would
             if (now := self.text) != text:
                 text, since = now, clock()
         return text

@@ -18,17 +18,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
         sys.exit("ccafl-tui needs a terminal. ccafl queue and ccafl history print plain lines.")
-    gc.disable()  # while libraries load there is nothing to collect; the app enables it again
-    from tui.program import CcaflApp
-
-    if not os.environ.get("NO_COLOR"):
-        os.environ.pop("NO_COLOR", None)  # set but empty says nothing; Textual would obey it
     try:
         home = find_home(options.home)
     except ConfigError as error:
         sys.exit(str(error))
-    app = CcaflApp(home, read_only=options.read_only, ascii_only=options.ascii)
+    if not os.environ.get("NO_COLOR"):
+        os.environ.pop("NO_COLOR", None)  # set but empty says nothing; Textual would obey it
+    gc.disable()  # while libraries load there is nothing to collect; the app enables it again
     with guarding():
+        from tui.program import CcaflApp
+
+        app = CcaflApp(home, read_only=options.read_only, ascii_only=options.ascii)
         app.run(mouse=not options.no_mouse)
     if app.farewell:
         sys.stdout.write(f"{app.farewell}\n")

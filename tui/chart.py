@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import NamedTuple
 
 import numpy as np
 from rich.style import Style
@@ -19,7 +20,17 @@ from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import AxisFormatter, DurationFormatter, NumericAxisFormatter
 from textual_plot.plot_widget import Legend
 
-from tui.curves import Average, Floats, first_point, logarithms, positions, segments, thin, values
+from tui.curves import (
+    Average,
+    Floats,
+    Span,
+    first_point,
+    logarithms,
+    positions,
+    segments,
+    thin,
+    values,
+)
 from tui.series import LETTERS, Axis, StageSeries
 
 BROKEN = "x"  # stands on the axis where a loss was not finite
@@ -30,6 +41,14 @@ CURVES = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d9c92b", "#d55e00")
 FAINT = ("#2c5a75", "#734f00", "#004f3a", "#663c54", "#6c6415", "#6a2f00")
 LIGHT_CURVES = ("#0b6fa4", "#8a5a00", "#00704f", "#9a4373", "#6e6400", "#a84600")
 LIGHT_FAINT = ("#a9d0e6", "#ecd0a0", "#a0d6c4", "#e6c6d7", "#e0daa0", "#eec2a6")
+
+
+class Piece(NamedTuple):
+    """A curve between two gaps, as few points as show it."""
+
+    x: Floats
+    y: Floats
+    colour: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,8 +133,14 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
 
     def __init__(self) -> None:
         super().__init__(id="chart", allow_pan_and_zoom=False)
+        self.is_ready = False  # to be drawn on
         self.left_out = 0
         self._averages: dict[tuple[str, float], Average] = {}  # by term and weight
+        # what is drawn: of what and how, the ends of the axes with marks, and the curves
+        self._kind: object = None
+        self._frame: object = None
+        self._drawn: Sequence[Piece] = ()
+        self._end, self._across = 0.0, (0.0, 0.0)
 
     def compose(self) -> ComposeResult:
         """The parts that the library looks for."""
@@ -123,11 +148,6 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
             for part in ("margin-top", "margin-left", "plot", "margin-bottom"):
                 yield Paper(1, 1, id=part)
         yield Legend(id="legend")
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it can be drawn on."""
-        return any(plot.size.width for plot in self.query("#plot"))
 
     def colour(self, letter: str) -> str:
         """The colour of a curve on this theme."""
@@ -144,6 +164,11 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         """The width of the curves' place."""
         return max(self.size.width - 10, 10)
 
+    @property
+    def _rows(self) -> int:
+        """Their height."""
+        return max(self.size.height - 3, 1)
+
     def on_mount(self) -> None:
         """Leave all room to the curves."""
         self.margin_top, self.margin_bottom, self.margin_left = 0, 1, LABEL + 1
@@ -152,6 +177,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         """Only now the curves have a place."""
         event.stop()
         if event.canvas.id == "plot":
+            self.is_ready = bool(event.canvas.size.width)
             self.post_message(self.Ready())
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
@@ -163,72 +189,104 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         self._tell_wheel(event, -1)
 
     def draw(self, series: StageSeries, letters: Mapping[str, str], look: Look) -> None:
-        """Draw the terms of a stage.
+        """Draw the terms of a stage, unless they are drawn already, but for less than a row.
+
+        Of a long stage most steps change no more than that, and drawing is what a live run costs.
 
         Args:
             series: the stage.
             letters: letter of each term to draw.
             look: smoothing, axes, zoom.
         """
+        kind = (self.size, series.times[0], [*letters], look)
+        if kind != self._kind:
+            self._kind, self._end, self._across, self._drawn = kind, 0.0, (0.0, 0.0), ()
         x = positions(series, look.axis)
         origin = float(x[0]) - 1 if look.axis == "step" else 0.0
-        end = max(float(x[-1]), origin + 1.0)
-        begin = end - (end - origin) / 2**look.zoom
-        inside = x >= begin
+        begin, end = self._fit_x(origin, max(float(x[-1]), origin + 1.0), look.zoom)
+        first = int(np.searchsorted(x, begin))
         scaled = logarithms if look.is_log else np.asarray
         self.left_out = 0
-        with self.app.batch_update():
-            self.clear()
-            lowest, highest, places = np.inf, -np.inf, {}
-            for number, (name, letter) in enumerate(letters.items()):
-                raw = values(series, name)
-                self.left_out += int((raw <= 0).sum()) if look.is_log else 0
-                if look.smooth:
-                    self._line(x[inside], scaled(raw[inside]), self.faint(letter))
-                average = self._averages.setdefault((name, look.smooth), Average(look.smooth))
-                curve = scaled(average(raw)[inside])
-                found = self._line(x[inside], curve, self.colour(letter))
-                if found is not None:
-                    lowest, highest = min(lowest, found[0]), max(highest, found[1])
-                    # one after the other, because curves that lie together begin together
-                    after = begin + 2 * number * (end - begin) / self._cells
-                    places[letter] = first_point(x[inside], curve, after)
-            self._write_letters(places)
-            # a cell of room, because the frame covers what lies on it
-            self.set_xlimits(begin, end + (end - begin) / self._cells)
-            on_axis = self._fit_y(lowest, highest)
-            broken = [place for place in x[series.broken].tolist() if place >= begin]
-            self.scatter(broken, [on_axis] * len(broken), BROKEN, "bold")
-            labels = DurationFormatter() if look.axis == "time" else NUMBERS
-            self.set_x_formatter(Spaced(labels, self._cells))
-            self.set_y_formatter(LogAxis() if look.is_log else LossAxis())
-            # now, not while the screen is painted, which would paint it twice; each dot would
-            # ask for a new picture
-            with self.query_one("#plot", Canvas).batch_refresh():
-                self.render()
+        pieces: list[Piece] = []
+        smooth: list[Piece] = []
+        places = {}
+        for number, (name, letter) in enumerate(letters.items()):
+            raw = values(series, name)
+            self.left_out += int((raw <= 0).sum()) if look.is_log else 0
+            if look.smooth:
+                faint = self.faint(letter)
+                pieces += self._pieces(x[first:], scaled(raw[first:]), faint, (begin, end))
+            average = self._averages.setdefault((name, look.smooth), Average(look.smooth))
+            curve = scaled(average(raw)[first:])
+            found = self._pieces(x[first:], curve, self.colour(letter), (begin, end))
+            pieces, smooth = pieces + found, smooth + found
+            if found:
+                # one after the other, because curves that lie together begin together
+                after = begin + 2 * number * (end - begin) / self._cells
+                places[letter] = first_point(x[first:], curve, after)
+        span = self._fit_y(smooth)
+        broken = [place for place in x[series.broken].tolist() if place >= begin]
+        frame = (begin, end, span, broken)
+        if frame != self._frame or not self._is_drawn(pieces, (span[1] - span[0]) / self._rows):
+            self._frame, self._drawn = frame, pieces
+            with self.app.batch_update():
+                self.clear()
+                self._plot(pieces)
+                self._write_letters(places)
+                self.set_xlimits(begin, end)
+                self.set_ylimits(*span)
+                lowest_row = span[0] + (span[1] - span[0]) / self._rows / 2
+                self.scatter(broken, [lowest_row] * len(broken), BROKEN, "bold")
+                self._label(look)
+                # now, not while the screen is painted, which would paint it twice; each dot would
+                # ask for a new picture
+                with self.query_one("#plot", Canvas).batch_refresh():
+                    self.render()
+
+    def _label(self, look: Look) -> None:
+        labels = DurationFormatter() if look.axis == "time" else NUMBERS
+        self.set_x_formatter(Spaced(labels, self._cells))
+        self.set_y_formatter(LogAxis() if look.is_log else LossAxis())
+
+    def _plot(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            self.plot(piece.x, piece.y, piece.colour, HiResMode.BRAILLE)
 
     def _write_letters(self, places: Mapping[str, tuple[float, float]]) -> None:
         """Name the curves, after the last one is drawn, which could cover them."""
         for letter, (x, y) in places.items():
             self.scatter([x], [y], letter, self.colour(letter))
 
-    def _line(self, x: Floats, y: Floats, colour: str) -> tuple[float, float] | None:
-        """Draw the parts of a curve; gives its range, if it has a point."""
-        lowest, highest = np.inf, -np.inf
-        for part_x, part_y in segments(x, y):
-            thin_x, thin_y = thin(part_x, part_y, self._cells)
-            self.plot(thin_x, thin_y, colour, HiResMode.BRAILLE)
-            lowest, highest = min(lowest, float(part_y.min())), max(highest, float(part_y.max()))
-        return (lowest, highest) if lowest <= highest else None
+    def _pieces(self, x: Floats, y: Floats, colour: str, shown: Span) -> list[Piece]:
+        """The parts of a curve, thin enough for the part of the axis that is shown."""
+        return [Piece(*thin(*part, shown, self._cells), colour) for part in segments(x, y)]
 
-    def _fit_y(self, lowest: float, highest: float) -> float:
-        """Let the smooth curves fill the chart, raw values may leave it; gives its lowest row."""
-        if not np.isfinite(lowest):
-            lowest, highest = 0.0, 1.0
-        room = 0.05 * (highest - lowest) or 0.05 * abs(highest) or 1.0
-        self.set_ylimits(lowest - room, highest + room)
-        rows = max(self.size.height - 3, 1)
-        return lowest - room + (highest - lowest + 2 * room) / rows / 2
+    def _is_drawn(self, pieces: Sequence[Piece], row: float) -> bool:
+        """Whether these curves are those that are drawn, or nowhere a row away from them."""
+        return len(pieces) == len(self._drawn) and all(
+            piece.colour == drawn.colour
+            and len(piece.y) == len(drawn.y)
+            and bool(np.abs(piece.y - drawn.y).max() < row)
+            for piece, drawn in zip(pieces, self._drawn, strict=True)
+        )
+
+    def _fit_x(self, origin: float, reached: float, zoom: int) -> Span:
+        """The part of the axis that is shown; it moves by cells, not with every step."""
+        parts = 2**zoom * self._cells
+        cell = (self._end - origin) / parts
+        if not cell < self._end - reached <= 3 * cell:  # the frame covers part of the last one
+            self._end = reached + 2 * (reached - origin) / parts
+        return self._end - (self._end - origin) / 2**zoom, self._end
+
+    def _fit_y(self, pieces: Sequence[Piece]) -> Span:
+        """Let these curves fill the chart, others may leave it; if they do mostly, it stays."""
+        lowest = min((float(piece.y.min()) for piece in pieces), default=0.0)
+        highest = max((float(piece.y.max()) for piece in pieces), default=1.0)
+        low, high = self._across
+        if not (low <= lowest and highest <= high and highest - lowest > 0.8 * (high - low)):
+            room = 0.05 * (highest - lowest) or 0.05 * abs(highest) or 1.0
+            self._across = lowest - room, highest + room
+        return self._across
 
     def _tell_wheel(self, event: MouseScrollUp | MouseScrollDown, by: int) -> None:
         event.stop()

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ccafl.listings import Listing
     from tui.compare_curves import Curves
 
-CURVES_WIDTH, LEAST_CURVES = 70, 40  # where they stand beside the settings
-EDGES = 2  # cells of padding and scroll bar beside the settings
+CURVES_WIDTH, SETTINGS_WIDTH = 70, 50  # the least, side by side; curves give way below 120
+EDGES = 3  # cells of padding and scroll bar beside the settings
 LEAST_LOWER = 11  # lines that hold settings and, below them, curves worth a look
 FILLING = {"": "-curves", "-curves": "-settings", "-settings": ""}  # what fills the body after what
 BEST = r"\*\d+\.\d"
@@ -197,34 +197,33 @@ class CompareScreen(Opened):
     def _draw(self) -> None:
         if self._message is None:
             return
-        from ccafl.comparison import references_text, results_text, settings_text, settings_width
+        from ccafl.comparison import results_text
 
-        runs, view, width = self._message.runs, self._shown_view(), self.app.size.width - 2
-        results = Content(results_text(runs, view, width).rstrip())
-        shown = results.highlight_regex(BEST, style="bold")
+        width, height = self.app.size
+        text = results_text(self._message.runs, self._shown_view(), width - 2).rstrip()
+        shown = Content(text).highlight_regex(BEST, style="bold")
         self.query_one("#compare-results", Line).show(shown)
-        settings = settings_text(runs, view)
-        whole = max(map(cell_len, settings.splitlines()))
-        least = min(whole + EDGES, settings_width(runs, view))
-        room = self._lay_out(results.plain.count("\n") + 1, width - 1, least)
-        settings = settings if whole <= room else settings_text(runs, view, room)
-        parts = (settings, references_text(runs, view, room))
-        self.query_one("#compared-text", Line).show("\n".join(filter(None, parts)).rstrip())
+        lower = height - self._strip.size.height - text.count("\n") - 4
+        self._is_cramped = lower < LEAST_LOWER and not self._filled
+        self.set_class(self._is_cramped, "-cramped")
+        self._draw_settings(width)
         self.refresh_bindings()
         self.call_after_refresh(self._draw_curves)
 
-    def _lay_out(self, lines: int, width: int, least: int) -> int:
-        """Divide what the results leave; gives the cells that settings have, which need `least`."""
-        side, height = self.query_one("#curve-side"), self.app.size.height
-        is_low = height - self._strip.size.height - lines - 3 < LEAST_LOWER
-        self._is_cramped = is_low and not self._filled
-        self.set_class(self._is_cramped, "-cramped")
-        if not self.app.is_large or self._filled:
-            side.styles.width = "1fr"
-            return width
-        curves = max(LEAST_CURVES, min(CURVES_WIDTH, width - least))
-        side.styles.width = curves
-        return width - curves - EDGES
+    def _draw_settings(self, width: int) -> None:
+        """Settings and references; beside them the curves have what they leave."""
+        assert self._message is not None
+        from ccafl.comparison import references_text, settings_text
+
+        runs, view = self._message.runs, self._shown_view()
+        is_beside = self.app.is_large and not self._filled
+        room = max(SETTINGS_WIDTH, width - CURVES_WIDTH) if is_beside else width
+        settings = settings_text(runs, view, room - EDGES)
+        if is_beside:
+            room = max(SETTINGS_WIDTH, EDGES + max(map(cell_len, settings.splitlines())))
+        self.query_one("#curve-side").styles.width = width - room if is_beside else "1fr"
+        parts = (settings, references_text(runs, view, room - EDGES))
+        self.query_one("#compared-text", Line).show("\n".join(filter(None, parts)).rstrip())
 
     def _names(self) -> list[str]:
         """Measures that any of the runs has."""

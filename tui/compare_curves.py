@@ -37,19 +37,18 @@ class Curves(Chart):
         """Draw the curve of each letter; letters stand at different places, so all are seen."""
         with self.app.batch_update():
             self.clear()
-            lowest, highest, first, end = np.inf, -np.inf, np.inf, -np.inf
-            places = {}
+            points = [point for curve in curves.values() for point in curve]
+            first, end = (pick((x for x, _ in points), default=0.0) for pick in (min, max))
+            room = max(0.02 * (end - first), 0.1)  # what lies on the edge is not drawn
+            shown = first - room, end + room
+            pieces, places = [], {}
             for place, (letter, curve) in enumerate(curves.items(), start=1):
                 x, y = (np.array(values, dtype=float) for values in zip(*curve, strict=True))
-                found = self._line(x, y, self.colour(letter))
-                if found is not None:
-                    lowest, highest = min(lowest, found[0]), max(highest, found[1])
-                    first, end = min(first, float(x[0])), max(end, float(x[-1]))
-                    middle = x[0] + (x[-1] - x[0]) * place / (len(curves) + 1)
-                    places[letter] = middle, float(np.interp(middle, x, y))
+                pieces += self._pieces(x, y, self.colour(letter), shown)
+                middle = x[0] + (x[-1] - x[0]) * place / (len(curves) + 1)
+                places[letter] = middle, float(np.interp(middle, x, y))
+            self._plot(pieces)
             self._write_letters(places)
-            if curves:
-                room = max(0.02 * (end - first), 0.1)  # what lies on the edge is not drawn
-                self.set_xlimits(first - room, end + room)
+            self.set_xlimits(*shown)
+            self.set_ylimits(*self._fit_y(pieces))
             self.set_x_formatter(Epochs())
-            self._fit_y(lowest, highest)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tui.series import Axis, StageSeries
 
 Floats = NDArray[np.float64]
+Span = tuple[float, float]  # from where to where an axis goes
 
 
 def positions(series: StageSeries, axis: Axis = "epoch") -> Floats:
@@ -96,12 +97,18 @@ def first_point(x: Floats, y: Floats, after: float) -> tuple[float, float]:
     return float(x[here]), float(y[here])
 
 
-def thin(x: Floats, y: Floats, cells: int) -> tuple[Floats, Floats]:
-    """At most two points per cell, its lowest and its highest, so that no spike is lost."""
+def thin(x: Floats, y: Floats, shown: Span, cells: int) -> tuple[Floats, Floats]:
+    """At most two points per cell, its lowest and its highest, so that no spike is lost.
+
+    `shown` is what the cells divide; points that are added change those of the last cell alone.
+    """
     if len(x) <= 2 * cells:
         return x, y
-    kept: list[int] = []
-    for part in np.array_split(np.arange(len(x)), cells):
-        low, high = part[np.argmin(y[part])], part[np.argmax(y[part])]
-        kept += sorted({int(low), int(high)})
-    return x[kept], y[kept]
+    width = (shown[1] - shown[0]) / cells
+    cell = ((x - shown[0]) // width).astype(int)
+    first = np.flatnonzero(np.diff(cell, prepend=-1))
+    low, high = np.minimum.reduceat(y, first), np.maximum.reduceat(y, first)
+    falls = y[first] - low > high - y[first]  # begins at its highest
+    left = shown[0] + (cell[first] + 0.25) * width
+    thin_x = np.column_stack((left, left + width / 2)).ravel()
+    return thin_x, np.where(falls, (high, low), (low, high)).T.ravel()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from ccafl.sentences import printable
 from tui.columns import Column
+from tui.evaluation_text import SHORT
 from tui.frame import WIDE
-from tui.run_cells import backbone, dataset, seed, tags
+from tui.run_cells import backbone, dataset, seed, short_dataset, short_percent, tags
 
 if TYPE_CHECKING:
     from ccafl.store import RunRow
     from ccafl.store.queries import Which
 
-ROOMY = 150  # from which states are words, and tags and notes can be read
 SORTS = {
     "ended": "ended",
     "mean_ap": "mAP",
@@ -33,7 +33,7 @@ SORTS = {
 def columns(which: Callable[[], Which]) -> tuple[Column, ...]:
     """What a list of ended runs shows, as far as there is room; metrics are of one evaluation."""
 
-    def metric(name: str, width: int, *, from_width: int = 0) -> Column:
+    def metric(name: str, *, from_width: int = 0) -> Column:
         def cell(run: RunRow) -> str:
             from ccafl.tables import percent
 
@@ -42,7 +42,10 @@ def columns(which: Callable[[], Which]) -> tuple[Column, ...]:
         return Column(
             head=SORTS[name],
             cell=cell,
-            width=width,
+            width=4,
+            most=max(5, len(SORTS[name])),
+            short_head=SHORT[name],
+            cut=short_percent,
             is_right=True,
             from_width=from_width,
             sort=name,
@@ -51,20 +54,18 @@ def columns(which: Callable[[], Which]) -> tuple[Column, ...]:
     return (
         Column(head="ID", cell=lambda run: str(run.id), width=4, is_right=True, sort="id"),
         Column(head="Name", cell=lambda run: printable(run.name), width=0, sort="name"),
-        Column(head="Dataset", cell=dataset, width=11, sort="dataset"),
+        Column(head="Dataset", cell=dataset, width=8, most=11, cut=short_dataset, sort="dataset"),
         Column(head="Bkb", cell=backbone, width=4),
-        metric("mean_ap", 5),
-        metric("rank1", 6),
-        metric("rank5", 6, from_width=WIDE),
-        metric("rank10", 7, from_width=WIDE),
-        metric("mean_inp", 5),
+        metric("mean_ap"),
+        metric("rank1"),
+        metric("rank5", from_width=WIDE),
+        metric("rank10", from_width=WIDE),
+        metric("mean_inp"),
         Column(head="Ended", cell=_day, width=6, sort="ended"),
         Column(head="Took", cell=_took, width=4, is_right=True, sort="took"),
         Column(head="Seed", cell=seed, width=4, is_right=True, from_width=WIDE),
-        Column(head="Tags", cell=tags, width=8, from_width=WIDE, below_width=ROOMY),
-        Column(head="Note", cell=_note, width=8, from_width=WIDE, below_width=ROOMY),
-        Column(head="Tags", cell=tags, width=16, from_width=ROOMY),
-        Column(head="Note", cell=_note, width=24, from_width=ROOMY),
+        Column(head="Tags", cell=tags, width=5, most=16, from_width=WIDE),
+        Column(head="Note", cell=_note, width=5, most=40, from_width=WIDE),
     )
 
 

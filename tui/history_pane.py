@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical
+from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Input
 
 from ccafl.sentences import printable
 from tui import history_text
 from tui.acting import Acting
 from tui.frame import Line
-from tui.history_columns import ROOMY, SORTS, columns
+from tui.history_columns import SORTS, columns
+from tui.history_preview import HistoryPreview
 from tui.history_reading import all_listed
 from tui.lists import RunTable
 from tui.messages import Filter, FilterUnclear, HistoryRead
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from ccafl.store.queries import Which
 
 PAGE = 500
-BESIDE = 160  # from which the preview leaves the list all its columns
-MOST_SETTINGS = 5  # in the preview below the list
+ROOMY = 160  # from which states are words
 EMPTY = " No run has ended yet.  a  add one,  v  verify a dataset,  or: ccafl run --help"
 UNMATCHED = " No ended run matches.  esc clears the filter"
 
@@ -52,7 +52,7 @@ class HistoryPane(Acting):
         self._hint = ""
 
     def compose(self) -> ComposeResult:
-        """Filter, table, detail; as it was left, and with nothing known yet."""
+        """Filter, table, detail, preview; as it was left, and with nothing known yet."""
         left = self.app.remembered
         sort = left.sort if left.sort in SORTS else self.asked.sort
         self.asked = replace(self.asked, words=left.words, sort=sort, reverse=left.reverse)
@@ -62,27 +62,27 @@ class HistoryPane(Acting):
                 left.words, id="filter", placeholder="filter", compact=True, select_on_focus=False
             )
             yield Line("history-head")
-        table = RunTable(columns(self._which), "history-table", words_from=ROOMY)
-        detail = Line("history-detail")
-        table.display = detail.display = False
-        with Container(id="history-body"):
+        with Horizontal(id="history-body") as body:
+            body.display = False
             with Vertical():
-                yield table
-                yield Line("history-empty", " Reading the database …")
-                yield detail
-            with Container(id="history-preview", classes="-empty"):
-                yield Line("history-results")
-                yield Line("history-settings")
+                yield RunTable(columns(self._which), "history-table", words_from=ROOMY)
+                yield Line("history-detail")
+            yield HistoryPreview("history-preview", resumes=not self.app.read_only)
+        yield Line("history-empty", " Reading the database …")
 
     def on_resize(self) -> None:
-        """The preview stands beside the list where both have room."""
-        self.set_class(self.size.width >= BESIDE, "-beside")
+        """Lines are made for the room there is."""
         self.call_after_refresh(self._show_detail)
 
     @property
     def table(self) -> RunTable:
         """The table of runs."""
         return self.query_one(RunTable)
+
+    @property
+    def body(self) -> Horizontal:
+        """List, detail and preview; shown when there is a run."""
+        return self.query_one("#history-body", Horizontal)
 
     @property
     def field(self) -> Input:
@@ -122,7 +122,7 @@ class HistoryPane(Acting):
 
     def focus_view(self) -> None:
         """Give the keys to the list."""
-        self.screen.set_focus(self.table if self.table.display else self)  # at once, as for `/`
+        self.screen.set_focus(self.table if self.body.display else self)  # at once, as for `/`
 
     def filter_by(self, words: str) -> None:
         """Show the runs that these words choose."""
@@ -182,14 +182,10 @@ class HistoryPane(Acting):
         if run is None or self._message is None:
             return
         published = self._message.published.get(run.dataset)
-        line, preview = self.query_one("#history-detail", Line), self.query_one("#history-preview")
+        line, resumes = self.query_one("#history-detail", Line), not self.app.read_only
         width = line.size.width or self.app.size.width - 2
-        resumes = not self.app.read_only
         line.show(history_text.detail(run, published, width, resumes=resumes))
-        if preview.display:
-            self.query_one("#history-results", Line).show(history_text.results(run, published))
-            most = MOST_SETTINGS if not self.has_class("-beside") else preview.size.height - 12
-            self.query_one("#history-settings", Line).show(history_text.settings(run, most))
+        self.query_one(HistoryPreview).about(run, published)
         if self.table.cursor_row == len(self.table.runs) - 1:
             self._read_more()
 
@@ -209,17 +205,13 @@ class HistoryPane(Acting):
         return self._message.asked.which if self._message is not None else "last"
 
     def _show_runs(self, message: HistoryRead) -> None:
-        has_rows, had_rows = bool(message.runs), self.table.display
-        self._show_list(has_rows)
+        has_rows, had_rows = bool(message.runs), self.body.display
+        self.body.display = has_rows
+        self.query_one("#history-empty").display = not has_rows
         self.table.show(message.runs)
         if has_rows != had_rows and self.display and not self.field.has_focus:
             self.focus_view()
         self._show_detail()
-
-    def _show_list(self, has_rows: bool) -> None:
-        self.table.display = self.query_one("#history-detail").display = has_rows
-        self.query_one("#history-empty").display = not has_rows
-        self.query_one("#history-preview").set_class(not has_rows, "-empty")
 
     def _ask(self, asked: Filter) -> None:
         if asked != self.asked:

@@ -19,7 +19,7 @@ def read_history(store: Store, asked: Filter) -> HistoryRead | FilterUnclear:
         runs, matching = _runs(store, asked), store.count(asked.words, which=asked.which)
     except ConfigError as error:
         return FilterUnclear(asked, str(error))
-    return HistoryRead(asked, runs, matching, store.count(), store.published())
+    return HistoryRead(asked, runs, matching, store.ended(), store.published())
 
 
 def all_listed(store: Store, asked: Filter) -> Listing:

@@ -26,12 +26,16 @@ def detail(run: RunRow, published: ReferenceRow | None, width: int, *, resumes: 
         parts.append(f"took {duration(run.ended - run.started)}")
     parts.append(f"tags {' '.join(run.tags) or '-'}")
     parts += [f"note {run.note}"] * bool(run.note)
-    second, resume = _reached(run, published), ""
-    if run.state in AGAIN:
-        saved = f"from step {run.checkpoint:,}" if run.checkpoint else "from the start"
-        second, resume = f"{ended(run)}.", f"   r resume, {saved}" * resumes
+    key = f"   {resume(run)}" if resumes and run.state in AGAIN else ""
+    second = f"{ended(run)}." if run.state in AGAIN else _reached(run, published)
     first = shorten(printable("   ".join(parts)), width)
-    return f"{first}\n{shorten(second, 2 * width - _WRAPPED - len(resume))}{resume}"
+    return f"{first}\n{shorten(second, 2 * width - _WRAPPED - len(key))}{key}"
+
+
+def resume(run: RunRow) -> str:
+    """The key that continues a run, and from where."""
+    saved = f"from step {run.checkpoint:,}" if run.checkpoint else "from the start"
+    return f"r resume, {saved}"
 
 
 def _reached(run: RunRow, published: ReferenceRow | None) -> str:
@@ -45,34 +49,3 @@ def _reached(run: RunRow, published: ReferenceRow | None) -> str:
     if parts and published is not None:
         parts.append(f"published {percent(published.mean_ap)}")
     return f"mAP   {'   '.join(parts)}" if parts else "finished without an evaluation"
-
-
-def results(run: RunRow, published: ReferenceRow | None) -> str:
-    """Last and best evaluation, and what was published on its data set."""
-    from ccafl.tables import METRICS, percent
-
-    rows = {"last": run.last, "best": run.best} | ({"published": published} if published else {})
-    places = [f"{row.stage} {row.epoch}" if row else "-" for row in (run.last, run.best)]
-    places += [published.method] if published else []
-    lines = {"": list(rows), "at": places}
-    for key, head in METRICS.items():
-        lines[head] = [percent(getattr(row, key, None)) for row in rows.values()]
-    return "\n".join(
-        f"{head:<8}" + "".join(f"{cell:>10}" for cell in cells) for head, cells in lines.items()
-    )
-
-
-def settings(run: RunRow, most: int) -> str:
-    """Settings that differ from the preset, with the preset's values, at most so many."""
-    from ccafl.overview import differences, value_text
-
-    found = differences(run)
-    if not found:
-        return f"settings: those of preset {printable(run.preset or 'default')}"
-    lines = [f"differs from preset {run.preset or 'default'}"]
-    for key, values in list(found.items())[:most]:
-        own, preset = value_text(values["run"]), value_text(values["preset"])
-        lines.append(f"  {key} {own}   preset {preset}")
-    if len(found) > most:
-        lines.append(f"  and {len(found) - most} more")
-    return "\n".join(map(printable, lines))

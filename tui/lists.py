@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import DataTable
 
 from ccafl.sentences import state
-from tui.columns import GAP, Column, draw, fit
+from tui.columns import GAP, Column, draw, fit, head
 
 if TYPE_CHECKING:
     from textual.events import Click
@@ -83,14 +83,14 @@ class RunTable(DataTable[Text]):
     ]
 
     def __init__(self, columns: Sequence[Column], id: str, *, words_from: int = 0) -> None:
-        """`words_from`: the width from which a state is a word beside its sign."""
+        """`words_from`: the terminal's width from which a state is a word beside its sign."""
         super().__init__(id=id, cursor_type="row", cell_padding=0, zebra_stripes=False)
         self.marked: set[int] = set()
         self.runs: Sequence[RunRow] = ()
         self._all_columns, self._words_from = columns, words_from
         self._laid_out: list[tuple[Column, int]] = []
         self._shown: list[list[str]] = []
-        self._for_width, self._height = -1, 0
+        self._for_width, self._height = (0, 0), 0
 
     @property
     def highlighted(self) -> RunRow | None:
@@ -171,10 +171,11 @@ class RunTable(DataTable[Text]):
         from ccafl.tables import Table, as_tabs
 
         runs = self.chosen()
-        columns = {column.head: column for column in self._all_columns}
-        rows = [[state(run), *(column.cell(run) for column in columns.values())] for run in runs]
+        columns = self._all_columns
+        rows = [[state(run), *(column.cell(run) for column in columns)] for run in runs]
         what = f"{len(runs)} row{'s' * (len(runs) != 1)}"
-        self.app.copy(as_tabs(Table(["State", *columns], rows)), what)
+        heads = ["State", *(column.head for column in columns)]
+        self.app.copy(as_tabs(Table(heads, rows)), what)
 
     def clear_marks(self) -> bool:
         """Take all marks away; False if there are none."""
@@ -220,17 +221,22 @@ class RunTable(DataTable[Text]):
         if event.chain == OPENING_CLICKS:
             self.action_select_cursor()
 
-    def _width(self) -> int:
-        return self.size.width or self.app.size.width
+    def _width(self) -> tuple[int, int]:
+        """Of the terminal, and of the table in it."""
+        terminal = self.app.size.width
+        return terminal, self.size.width or terminal
+
+    def _has_words(self) -> bool:
+        return self.app.size.width >= self._words_from
 
     def _state_width(self) -> int:
-        return 1 + (STATE_WIDTH if self._width() >= self._words_from else 1)
+        return 1 + (STATE_WIDTH if self._has_words() else 1)
 
     def _fit(self) -> list[tuple[Column, int]]:
         """The columns beside state and mark, with their widths."""
-        width = self._width()
+        terminal, width = self._width()
         room = width - 1 - (self._state_width() + GAP) - (1 + GAP)  # a scroll bar takes a cell
-        return fit(self._all_columns, width, room)
+        return fit(self._all_columns, terminal, room)
 
     def _cells(self, run: RunRow) -> list[str]:
         """State, mark and what each column says of a run, as plain text that is soon compared."""
@@ -239,7 +245,7 @@ class RunTable(DataTable[Text]):
     def _draw(self, index: int, text: str) -> Text:
         """What stands in the column of that index."""
         if index == 0:
-            sign = glyph_and_word(text) if self._width() >= self._words_from else GLYPHS[text]
+            sign = glyph_and_word(text) if self._has_words() else GLYPHS[text]
             return Text(f" {sign}", style=COLOURS.get(text, ""), no_wrap=True)
         if index == 1:
             return Text(text)
@@ -260,11 +266,7 @@ class RunTable(DataTable[Text]):
         """Take all rows away, and make the columns that fit."""
         self._for_width, self._laid_out, self._shown = self._width(), self._fit(), []
         self.clear(columns=True)
-        head = " State" if self._width() >= self._words_from else ""
-        self.add_column(Text(head), width=self._state_width() + GAP)
+        self.add_column(Text(" State" * self._has_words()), width=self._state_width() + GAP)
         self.add_column(Text(""), width=1 + GAP)
         for column, width in self._laid_out:
-            label = Text(column.head)
-            if column.is_right:
-                label.pad_left(width - label.cell_len)
-            self.add_column(label, width=width + GAP)
+            self.add_column(head(column, width), width=width + GAP)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -16,6 +15,7 @@ from textual.widgets import Input
 from ccafl.sentences import printable
 from tui.following import KEPT
 from tui.messages import HeadChanged
+from tui.pace import Pace
 from tui.text_log import TextLog
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class LogView(Vertical):
         self._path: Path | None = None
         self._first, self._count = 0, 0  # number of the first line here; lines of the file
         self._waiting: list[str] = []
-        self._written, self._is_writing = 0.0, False
+        self._pace = Pace(self, WRITE_PERIOD_S, self._write)
         self._is_following = True
         self._search = Search()
 
@@ -103,7 +103,8 @@ class LogView(Vertical):
     def show(self, message: RunRead) -> None:
         """Take new lines; they are written together, at most twice a second."""
         path = self.app.home.run(message.snapshot.run.id).console
-        if path != self._path or message.line_count < self._count:
+        is_other = path != self._path or message.line_count < self._count
+        if is_other:
             self._begin(path, message)
         else:
             known = max(len(message.lines) - (message.line_count - self._count), 0)
@@ -114,7 +115,8 @@ class LogView(Vertical):
             self.log_lines.clear()
             self._waiting = self._waiting[-KEPT:]
             self._first = self._count - KEPT
-        self._write_soon()
+        if self._waiting:
+            self._pace.ask(now=is_other)
 
     def text(self) -> str:
         """What `y` copies: what is in view."""
@@ -122,7 +124,7 @@ class LogView(Vertical):
 
     def on_show(self) -> None:
         """What came while it was hidden was not written."""
-        self._write_soon()
+        self._pace.ask(now=True)
 
     def on_resize(self) -> None:
         """The end is elsewhere now."""
@@ -172,7 +174,7 @@ class LogView(Vertical):
 
     def _begin(self, path: Path, message: RunRead) -> None:
         """Another run, or a log that was cut; its end is shown at once."""
-        self._path, self._written = path, 0.0
+        self._path = path
         self._waiting = [printable(line) for line in message.lines]
         self._count = message.line_count
         self._first = self._count - len(self._waiting)
@@ -180,23 +182,12 @@ class LogView(Vertical):
         self._show_search(Search())
         self.log_lines.clear()
 
-    def _write_soon(self) -> None:
-        """Write what waits, unless something was written a moment ago."""
-        wait = WRITE_PERIOD_S - (time.monotonic() - self._written)
-        if wait <= 0:
-            self._write()
-        elif not self._is_writing:
-            self._is_writing = True
-            self.set_timer(wait, self._write)
-
     def _write(self) -> None:
-        self._is_writing = False
         if not (self.is_mounted and self.is_on_screen):
             return
         lines = self.log_lines
         self.post_message(HeadChanged())
         if self._waiting:
-            self._written = time.monotonic()
             excess = max(0, len(lines.lines) + len(self._waiting) - KEPT)
             top = lines.top - excess
             lines.write_lines(self._waiting)

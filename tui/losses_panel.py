@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,11 +26,10 @@ if TYPE_CHECKING:
 
 SMOOTHING = (0.0, 0.6, 0.9, 0.97)
 MOST_ZOOM = 8
-CHART_PERIOD_S = 1.0
 
 
 class LossesPanel(Vertical, can_focus=True):
-    """Draws only while it is shown, at most once a second unless a key asks."""
+    """Draws only while it is shown."""
 
     app: CcaflApp
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -60,8 +58,7 @@ class LossesPanel(Vertical, can_focus=True):
         self._message: RunRead | None = None
         self._stage: str | None = None  # None follows the stage at work
         self._zoom, self._only = 0, ""
-        self._drawn, self._is_waiting = 0.0, False
-        self._picture: object = None  # what the chart shows now
+        self._made: Chart | None = None
 
     def compose(self) -> ComposeResult:
         """Head, chart, terms."""
@@ -79,7 +76,6 @@ class LossesPanel(Vertical, can_focus=True):
     def begin(self) -> None:
         """Another run is shown from now on."""
         self._stage, self._zoom, self._only = None, 0, ""
-        self._drawn, self._picture = 0.0, None
 
     def show(self, message: RunRead) -> None:
         """Show what was read."""
@@ -88,11 +84,11 @@ class LossesPanel(Vertical, can_focus=True):
 
     def on_show(self) -> None:
         """What came while it was hidden was not drawn."""
-        self._draw(now=True)
+        self._draw()
 
     def on_resize(self) -> None:
         """The chart is made for its size."""
-        self._draw(now=True)
+        self._draw()
 
     def action_stage(self, by: int) -> None:
         """Show the losses of another stage."""
@@ -101,12 +97,12 @@ class LossesPanel(Vertical, can_focus=True):
             here = names.index(self._shown_stage() or names[-1])
             self._stage = names[min(max(here + by, 0), len(names) - 1)]
             self._zoom, self._only = 0, ""
-            self._draw(now=True)
+            self._draw()
 
     def action_zoom(self, by: int) -> None:
         """Show half or twice as much of the stage, or all of it."""
         self._zoom = 0 if by == 0 else min(max(self._zoom + by, 0), MOST_ZOOM)
-        self._draw(now=True)
+        self._draw()
 
     def action_unzoom(self) -> None:
         """Show the whole stage again."""
@@ -130,7 +126,7 @@ class LossesPanel(Vertical, can_focus=True):
     def action_only(self, letter: str) -> None:
         """Show one term alone, or all again."""
         self._only = "" if self._only == letter else letter
-        self._draw(now=True)
+        self._draw()
 
     def action_axis(self, axis: Axis) -> None:
         """Choose what the x axis counts."""
@@ -146,8 +142,7 @@ class LossesPanel(Vertical, can_focus=True):
 
     def on_chart_ready(self) -> None:
         """What was drawn before had another size."""
-        self._picture = None
-        self._draw(now=True)
+        self._draw()
 
     @property
     def _smooth(self) -> int:
@@ -161,7 +156,7 @@ class LossesPanel(Vertical, can_focus=True):
 
     def _remember(self, looks: Remembered) -> None:
         self.app.remembered = looks
-        self._draw(now=True)
+        self._draw()
 
     @property
     def _is_shown(self) -> bool:
@@ -175,12 +170,8 @@ class LossesPanel(Vertical, can_focus=True):
             return self._stage
         return list(series)[-1] if series else None
 
-    def _draw(self, *, now: bool = False) -> None:
+    def _draw(self) -> None:
         if self._message is None or not self._is_shown:
-            return
-        wait = CHART_PERIOD_S - (time.monotonic() - self._drawn)
-        if not now and wait > 0:  # a slow link has to carry the terms, too
-            self._draw_after(wait)
             return
         stage = self._shown_stage()
         self.query_one("#chart-side").visible = stage is not None
@@ -196,15 +187,6 @@ class LossesPanel(Vertical, can_focus=True):
         self._line("run-side", "\n".join(side))
         self._line("chart-terms", loss_text.terms_lines(snapshot, stage, names, self.size.width))
         self._draw_chart(stage, names)
-
-    def _draw_after(self, seconds: float) -> None:
-        if not self._is_waiting:
-            self._is_waiting = True
-            self.set_timer(seconds, self._draw_later)
-
-    def _draw_later(self) -> None:
-        self._is_waiting = False
-        self._draw()
 
     def _draw_chart(self, stage: str, names: dict[str, str]) -> None:
         from tui.chart import Look
@@ -227,14 +209,7 @@ class LossesPanel(Vertical, can_focus=True):
             zoom=self._zoom,
             axis=self._axis,
         )
-        run_id = self._message.snapshot.run.id
-        ground = self.app.current_theme.dark
-        picture = (run_id, stage, series.steps[-1], tuple(shown), look, ground)
-        if picture == self._picture:
-            return
-        self._picture = picture
         chart.draw(series, shown, look)
-        self._drawn = time.monotonic()
         self._line("chart-head", f" {self._head(stage, shown, chart.left_out, len(series.broken))}")
 
     def _head(self, stage: str, shown: dict[str, str], left_out: int, broken: int) -> str:
@@ -255,7 +230,7 @@ class LossesPanel(Vertical, can_focus=True):
         """The chart, made with the first losses because its library takes long to load."""
         from tui.chart import Chart
 
-        found = self.query(Chart)
-        if not found:
-            self.query_one("#chart-side").mount(Chart())
-        return next((chart for chart in found if chart.is_ready), None)
+        if self._made is None:
+            self._made = Chart()
+            self.query_one("#chart-side").mount(self._made)
+        return self._made if self._made.is_ready else None

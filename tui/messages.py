@@ -57,6 +57,13 @@ class Settings:
 
 
 @dataclass
+class Looked(Message):
+    """What one look at the database has found, together, so that the screen is painted once."""
+
+    found: Sequence[Message]
+
+
+@dataclass
 class QueueRead(Message):
     """Runs that work and wait, in order, and how many have ended.
 

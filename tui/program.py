@@ -26,13 +26,9 @@ from tui.keys import key_row, offered
 from tui.leaving import LEAVE_S, watch_signals
 from tui.main_screen import MainScreen
 from tui.messages import (
-    ComparedRead,
-    FilterUnclear,
     GpusRead,
-    HistoryRead,
+    Looked,
     QueueRead,
-    RunGone,
-    RunRead,
     Said,
     Trouble,
 )
@@ -55,6 +51,7 @@ if TYPE_CHECKING:
 
 SERVE_S = 10.0
 IDLE_S = 600.0
+TICK_S = 0.3  # after whole seconds, when what is read at them is painted
 LOADED_S = 5.0  # after which all libraries are there
 
 
@@ -119,7 +116,7 @@ class CcaflApp(App[None]):
         watch_signals(self._leave)
         self._key_at = time.monotonic()
         self.theme_changed_signal.subscribe(self, self._remember_theme)
-        self.set_interval(1.0, self._tick)
+        self.set_timer(1.0 - time.monotonic() % 1.0 + TICK_S, self._begin_to_tick)
         self.set_timer(LOADED_S, _collect_from_now)
 
     def on_unmount(self) -> None:
@@ -309,21 +306,21 @@ class CcaflApp(App[None]):
             self.look()
             self.draw_frame(self.frame)
 
-    @on(QueueRead)
+    @on(Looked)
+    def _take_look(self, message: Looked) -> None:
+        for found in message.found:
+            if isinstance(found, QueueRead):
+                self._take_queue(found)
+            self._give(found)
+        self.draw_frame(self.frame)
+
     def _take_queue(self, message: QueueRead) -> None:
         before = self.signs.queue
         self.signs.take_queue(message)
         if before is not None:
             self._report_ends(before.runs, message.runs)
         self._serve()
-        self._give(message)
-        self.draw_frame(self.frame)
 
-    @on(HistoryRead)
-    @on(FilterUnclear)
-    @on(ComparedRead)
-    @on(RunRead)
-    @on(RunGone)
     def _give(self, message: Message) -> None:
         for screen in self.screen_stack if self.is_running else ():
             if isinstance(screen, Framed) and screen.is_mounted:
@@ -343,9 +340,10 @@ class CcaflApp(App[None]):
 
     @on(GpusRead)
     def _take_gpus(self, message: GpusRead) -> None:
+        had_gpus = bool(self.signs.strip.gpus)
         self.signs.take_gpus(message, self.clock())
         self._give(message)
-        if not self._reader.is_slow:
+        if bool(self.signs.strip.gpus) != had_gpus:  # else the next tick draws them
             self.draw_frame(self.frame)
 
     # --- the rest
@@ -364,15 +362,14 @@ class CcaflApp(App[None]):
         with suppress(RuntimeError):
             self.post_message(message)
 
+    def _begin_to_tick(self) -> None:
+        self.set_interval(1.0, self._tick)
+
     def _tick(self) -> None:
         self._set_pace()
         if self._gpus.ident is not None and time.monotonic() - self._gpus.heard > SILENT_S:
             self._take_gpus(GpusRead(None))
-        if self._reader.is_slow:
-            is_due = int(time.monotonic()) % SLOW_PERIOD_S == 0
-        else:
-            is_due = not self.signs.strip.gpus  # each answer about them draws the frame
-        if is_due:
+        if not self._reader.is_slow or int(time.monotonic()) % SLOW_PERIOD_S == 0:
             self.draw_frame(self.frame)
         self._remember()
 

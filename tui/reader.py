@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ccafl.errors import BusyError, CcaflError, OutdatedError, StoreError
-from tui.messages import Interest, QueueRead, RunGone, Trouble, mistake
+from tui.messages import Interest, Looked, QueueRead, RunGone, Trouble, mistake
+from tui.pace import is_due
 from tui.problems import MOST_PROBLEMS, read_low_disk
 from tui.starts import TimeReader
 
@@ -80,7 +81,8 @@ class Reader(threading.Thread):
             except Exception as error:  # a mistake of ours; the screen must not stand still unsaid
                 has_trouble = True
                 self._tell(Trouble(mistake(error)))
-            self._wake.wait(self._period())
+            period_s = self._period()
+            self._wake.wait(period_s - time.monotonic() % period_s)
             self._wake.clear()
         if store is not None:
             store.close()
@@ -100,6 +102,7 @@ class _Look:
 
     def __init__(self, store: Store, post: Callable[[Message], object]) -> None:
         self._store, self._post = store, post
+        self._found: list[Message] = []
         self._times = TimeReader(store)
         self.forget()
 
@@ -111,21 +114,32 @@ class _Look:
         self._compared: Compared | None = None
 
     def __call__(self, interest: Interest) -> None:
+        self._found = []
+        try:
+            self._look(interest)
+        finally:
+            if self._found:
+                self._post(Looked(self._found))
+
+    def _look(self, interest: Interest) -> None:
         version, now = self._store.data_version(), time.monotonic()
         self._is_stale |= version != self._version or now - self._read_at > REFRESH_S
         is_new = replace(interest, run=None) != replace(self._seen, run=None)
         self._seen, self._version = interest, version
-        if is_new or (self._is_stale and now - self._read_at >= LIST_PERIOD_S):
+        if is_new or (self._is_stale and is_due(self._read_at, now, LIST_PERIOD_S)):
             self._is_stale, self._read_at = False, now
-            self._read_lists(interest)
-        self._follow(interest.run)
+            with self._store.moment():
+                self._read_lists(interest)
+                self._follow(interest.run)
+        else:
+            self._follow(interest.run)
 
     def _read_lists(self, interest: Interest) -> None:
-        self._post(_queue(self._store, self._times))
+        self._found.append(_queue(self._store, self._times))
         if interest.history is not None:
             from tui.history_reading import read_history
 
-            self._post(read_history(self._store, interest.history))
+            self._found.append(read_history(self._store, interest.history))
         if interest.compared:
             self._compare(interest.compared)
 
@@ -135,11 +149,11 @@ class _Look:
         if self._compared is None or self._compared.run_ids != run_ids:
             self._compared = Compared(self._store, run_ids)
         try:
-            self._post(self._compared.read())
+            self._found.append(self._compared.read())
         except BusyError:
             raise
         except StoreError as error:
-            self._post(RunGone(0, str(error)))
+            self._found.append(RunGone(0, str(error)))
 
     def _follow(self, run_id: int | None) -> None:
         if run_id is None:
@@ -154,10 +168,10 @@ class _Look:
         except BusyError:
             raise
         except StoreError as error:
-            self._post(RunGone(run_id, str(error)))
+            self._found.append(RunGone(run_id, str(error)))
             return
         if message is not None:
-            self._post(message)
+            self._found.append(message)
 
 
 def _queue(store: Store, times: TimeReader) -> QueueRead:
@@ -169,7 +183,7 @@ def _queue(store: Store, times: TimeReader) -> QueueRead:
         leases.setdefault(lease.run_id, []).append(lease.gpu_uuid)
     return QueueRead(
         runs=runs,
-        ended=store.count(),
+        ended=store.ended(),
         is_paused=store.paused(),
         is_served=_is_served(store),
         leases=leases,

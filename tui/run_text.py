@@ -9,10 +9,10 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.style import Style
 
-from ccafl.sentences import describe, ended, printable, state
+from ccafl.sentences import describe, ended, printable, resumed, state
 from tui.acting import ACTIVE, AGAIN
 from tui.frame import WIDE
-from tui.lists import glyph_and_word
+from tui.lists import GLYPHS, glyph_and_word
 from tui.run_cells import backbone, dataset, seed, tags
 
 if TYPE_CHECKING:
@@ -61,15 +61,15 @@ def sentence(snapshot: Snapshot, *, resumes: bool) -> str:
     run = snapshot.run
     said = []
     if run.state in AGAIN:
-        key = " r resume" * (resumes and not snapshot.is_foreign)
-        said.append(f"Run {run.id} {ended(run)}. {_saved(snapshot)}{key}")
+        said += [f"{GLYPHS[run.state]} {ended(run)}.", _saved(snapshot), resumed(run)]
+        said += [" r resume"] * (resumes and not snapshot.is_foreign)
     elif run.state not in ("running", "finished") or run.activity or not run.stage:
         said.append(describe(run))
     if snapshot.is_foreign:
         said.append("Another version of ccafl stored it; this one shows it and cannot train it.")
     if run.warning:
         said.append(f"warning: {printable(run.warning)}")
-    return " ".join(said)
+    return " ".join(part for part in said if part)
 
 
 def views(names: Sequence[str], shown: str, said: str, width: int) -> Content:
@@ -125,7 +125,7 @@ def _saved(snapshot: Snapshot) -> str:
     if step is None:
         return "No checkpoint: it would start from the beginning."
     epochs = [f"{row.stage} epoch {row.epoch}" for row in snapshot.epochs if row.step == step]
-    return f"Checkpoint: {', '.join([*epochs, f'step {step:,}'])}."
+    return f"Checkpoint: {', '.join(epochs) or f'step {step:,}'}."
 
 
 def _silence(snapshot: Snapshot, now: float, width: int) -> str:
@@ -157,14 +157,18 @@ def _result(snapshot: Snapshot) -> list[str]:
     run = snapshot.run
     parts = []
     if run.started is not None and run.ended is not None:
-        when = datetime.fromtimestamp(run.ended).strftime("%d %b %H:%M")
-        parts += [f"ended {when}", f"took {duration(run.ended - run.started)}"]
+        parts = [f"took {duration(run.ended - run.started)}"]
     is_last_best = run.best == run.last
     rows = {"last, best": run.last} if is_last_best else {"best": run.best, "last": run.last}
     for label, row in rows.items():
         if row is not None:
             parts.append(f"{label} mAP {percent(row.mean_ap)} Rank-1 {percent(row.rank1)}")
-    return parts
+    if run.ended is None:
+        return parts
+    when = datetime.fromtimestamp(run.ended)
+    if run.state in AGAIN:  # its sentence has the time, and needs the day
+        return [*parts, f"ended {when:%d %b}"]
+    return [f"ended {when:%d %b %H:%M}", *parts]
 
 
 def _clock(seconds: float) -> str:

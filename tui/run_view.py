@@ -18,6 +18,7 @@ from tui.frame import Line
 from tui.log_view import LogView
 from tui.losses_panel import LossesPanel
 from tui.messages import HeadChanged, RunGone, RunRead, Trouble
+from tui.pace import Pace
 from tui.settings_panel import SettingsPanel
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ VIEWS = ("Losses", "Log", "Evaluations", "Config")
 PANELS = ("Losses", "Evaluations", "Association", "Log", "Config")
 BESIDE = 70  # cells, below which no text fits beside the chart
 CLOCK_S = 10.0
+DRAW_PERIOD_S = 1.0
 
 
 class RunView(Acting):
@@ -61,6 +63,7 @@ class RunView(Acting):
         self.view = VIEWS[0]
         self.message: RunRead | None = None
         self._is_filled = False
+        self._pace = Pace(self, DRAW_PERIOD_S, self._draw)
         self._titles: dict[str, str] = {}
         self._true_at: float | None = None  # when what is shown was read, once it is stale
 
@@ -188,15 +191,17 @@ class RunView(Acting):
 
     def _take_run(self, message: RunRead) -> None:
         self.remove_class("-gone")
-        is_other = self.run is None or self.run.id != message.snapshot.run.id
+        before, run = self.run, message.snapshot.run
         self.message = message
-        if is_other:
-            self._begin(message.snapshot.run)
+        if before is None or before.id != run.id:
+            self._begin(run)
         self.query_one(LogView).show(message)
         if message.lines or message.is_first:
             self._line("run-last-line", f" {printable(message.lines[-1])}" if message.lines else "")
-        self._draw()
-        self.refresh_bindings()
+        is_changed = before is None or (before.id, before.state) != (run.id, run.state)
+        self._pace.ask(now=is_changed)  # a slow link has to carry it
+        if is_changed:  # other things can be done now
+            self.refresh_bindings()
 
     def _take_gone(self, message: RunGone) -> None:
         self.message = None

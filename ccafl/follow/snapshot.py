@@ -152,18 +152,23 @@ class Watcher:
 
     def __init__(self, store: Store, run_id: int) -> None:
         self._store, self._run_id = store, run_id
+        self._evaluated: tuple[EvaluationRow | None, EvaluationRow | None] = None, None
+        self._evaluations: Sequence[EvaluationRow] = ()
         self._forget()
 
     def read(self) -> Snapshot:
         """What there is to see now."""
-        run = self._store.run(self._run_id)
-        if run.step < self._step:  # it went on from a checkpoint: later losses are void
-            self._forget()
-        config, is_foreign = _read_config(run.config)
-        epochs = self._store.epochs(self._run_id)
-        evaluations = self._store.evaluations(self._run_id)
-        is_anew = not self._step
-        losses = self._store.losses(self._run_id, after_step=self._step)
+        with self._store.moment():
+            run = self._store.run(self._run_id)
+            if run.step < self._step:  # it went on from a checkpoint: later losses are void
+                self._forget()
+            config, is_foreign = _read_config(run.config)
+            epochs = self._store.epochs(self._run_id)
+            if (run.last, run.best) != self._evaluated:
+                self._evaluations = self._store.evaluations(self._run_id)
+                self._evaluated = run.last, run.best
+            is_anew = not self._step
+            losses = self._store.losses(self._run_id, after_step=self._step)
         for row in losses:  # after the last query: one that fails must not lose them
             self._take(row)
         return Snapshot(
@@ -171,7 +176,7 @@ class Watcher:
             config=config,
             is_foreign=is_foreign,
             epochs=epochs,
-            evaluations=evaluations,
+            evaluations=self._evaluations,
             smooth={name: average.smooth() for name, average in self._smooth.items()},
             means={epoch: _means(averages) for epoch, averages in self._epochs.items()},
             first_steps=dict(self._first_steps),

@@ -54,13 +54,10 @@ def resume_lost(connection: Connection, run_id: int, attempt: int, limit: int) -
         check_transition(row["state"], "queued")
         step = row["checkpoint"]
         how = "starts from the beginning" if step is None else f"goes on from step {step:,}"
-        warning = f"{_lost(attempt)}: {row['reason']}; it {how}"
+        warning = f"{_lost(attempt)}: {row['reason']}. It {how}"
         values |= {"state": "queued", "warning": warning, **FRESH}
-    else:
-        tried = f"resumed by itself {count - 1} of {limit - 1} times without a new checkpoint"
-        values["reason"] = f"{row['reason']}; {tried}"
-        if (row["warning"] or "").startswith(_lost(attempt - 1)):
-            values["warning"] = None  # it says that the run goes on
+    elif (row["warning"] or "").startswith(_lost(attempt - 1)):
+        values["warning"] = None  # it says that the run goes on
     connection.execute(update(RUN).where(RUN.c.id == run_id).values(values))
     return count < limit
 

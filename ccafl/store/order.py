@@ -8,6 +8,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from ccafl.errors import StoreError
 from ccafl.store.queries import RUN, SETTING, TAG, unknown_run
 
+_SELECT_PAUSED = select(SETTING.c.paused)  # asked for once a second
 Move = Literal["up", "down", "top", "bottom"]
 
 
@@ -48,7 +49,7 @@ def pause(connection: Connection, paused: bool) -> str:
 
 def paused(connection: Connection) -> bool:
     """Whether the queue is paused."""
-    return bool(connection.execute(select(SETTING.c.paused)).scalar_one())
+    return bool(connection.execute(_SELECT_PAUSED).scalar_one())
 
 
 def set_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> str:

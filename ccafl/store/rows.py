@@ -36,9 +36,9 @@ class RunRow:
 
     Times are unix seconds; `step` counts optimiser steps of the configured run from 1, `epoch`
     from 1 inside `stage`; `checkpoint` is the step of the newest complete checkpoint. `reason`
-    says why a queued run waits, or how an ended one ended, without a full stop. `cancel_requested`
-    is 1 after the first request and 2 after a second one. `config` is the JSON that
-    `ccafl.config.from_json` reads.
+    says why a queued run waits, or how an ended one ended, without a full stop. `lost_in_row`
+    counts lost attempts since the last checkpoint. `cancel_requested` is 1 after the first request
+    and 2 after a second one. `config` is the JSON that `ccafl.config.from_json` reads.
     """
 
     id: int
@@ -56,6 +56,7 @@ class RunRow:
     started: float | None
     ended: float | None
     attempt: int
+    lost_in_row: int
     host: str | None
     pid: int | None
     device: str | None

@@ -77,6 +77,7 @@ class Store:
         self._readers: Engine | None = None
         self._writers: Engine | None = None
         self._watch: sqlite3.Connection | None = None
+        self._moment: Connection | None = None  # that several reads share
         self._open_readers()
 
     def close(self) -> None:
@@ -334,7 +335,12 @@ class Store:
                 connection, filters, sort=sort, reverse=reverse, which=which, limit=limit
             )
 
-    def count(self, where: str = "", *, which: Which = "last") -> int:
+    def ended(self) -> int:
+        """How many runs have ended."""
+        with self.reading() as connection:
+            return queries.ended(connection)
+
+    def count(self, where: str, *, which: Which = "last") -> int:
         """How many ended runs there are that match words.
 
         Raises:
@@ -414,8 +420,21 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read-only transaction; fetch and leave, a held one lets the WAL grow."""
+        if self._moment is not None:
+            yield self._moment
+            return
         with database.translated(self.home.database), self._open_readers().begin() as connection:
             yield connection
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """All reads inside see the database as it is at one moment; call it from one thread."""
+        with self.reading() as connection:
+            before, self._moment = self._moment, connection
+            try:
+                yield
+            finally:
+                self._moment = before
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -97,7 +97,8 @@ def _killed(exit_code: int | None, memory_killed: bool, memory: HostMemory | Non
         return Ending("lost", "host_memory", "the host ran out of memory", exit_code)
     reason = f"killed by signal {signal.SIGKILL:d}"
     if memory is not None:
-        reason += f"; host memory was {memory.used / 1e9:.1f} of {memory.total / 1e9:.1f} GB"
+        used, total = (round(size / 1e9, 1) for size in memory)
+        reason += f". Host memory was {used:g} of {total:g} GB"
         if memory.used >= _FULL * memory.total:
             reason += ": probably out of memory"
     return Ending("lost", "signal", reason, exit_code)

@@ -20,9 +20,18 @@ class Intake:
         self._store, self._pace = store, pace
 
     def take_in(self, watch: Watch) -> bool:
-        """Take in the next events of a run, at most 1 MiB; True if there were any."""
+        """Take in the next events of a run, at most 1 MiB; True if there were any.
+
+        Raises:
+            OSError: they cannot be read, which the run shows; its end waits for them.
+        """
         before, now = watch.offset, time.monotonic()
-        watch.offset = ingest(self._store, watch.run.id, watch.run.attempt, before)
+        try:
+            watch.offset = ingest(self._store, watch.run.id, watch.run.attempt, before)
+        except OSError as error:
+            self._show_refusal(watch, error)
+            raise
+        watch.refused = False
         if watch.offset != before:
             watch.heard_at, watch.warned = now, False
             return True
@@ -30,6 +39,17 @@ class Intake:
         if not watch.warned and now - watch.heard_at >= self._pace.quiet_s:
             self._look_for_progress(watch, now)
         return False
+
+    def _show_refusal(self, watch: Watch, error: OSError) -> None:
+        if watch.refused:
+            return
+        warning = (
+            f"its events could not be read: {error}. Until they can be, nothing new is shown and "
+            "the run does not end"
+        )
+        with self._store.writing() as connection:
+            claims.warn(connection, watch.run.id, warning)
+        watch.refused = True
 
     def _look_for_damage(self, watch: Watch, now: float) -> None:
         path = self._store.home.run(watch.run.id).events(watch.run.attempt)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ccafl.paths import Home, RunFolder, replace_text
@@ -92,11 +93,22 @@ def _prepare(folder: RunFolder, run: ActiveRun) -> None:
     if folder.result.exists():
         folder.result.replace(folder.old_result(run.attempt - 1))
     folder.cancel.unlink(missing_ok=True)
+    _sweep(folder)
     if run.start_over:
         for path in (folder.checkpoints, folder.intra_end, folder.best):
             shutil.rmtree(path, ignore_errors=True)
         for path in (folder.weights, folder.prompts, folder.model):
             path.unlink(missing_ok=True)
+
+
+def _sweep(folder: RunFolder) -> None:
+    """Remove what processes that were killed have left half written."""
+    for part in list(folder.root.rglob(".*.part")):
+        pid = part.stem.rpartition(".")[2]
+        if not Path("/proc", pid).exists():
+            shutil.rmtree(part, ignore_errors=True)
+            with suppress(OSError):  # a folder, gone by now
+                part.unlink()
 
 
 def _text(path: Path) -> str | None:

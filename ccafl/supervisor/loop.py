@@ -166,13 +166,13 @@ class Supervisor:
     def _serve(self, watch: Watch) -> None:
         if not watch.recorded:
             self._record(watch)
-        self._intake.take_in(watch)
         requests = self._requests.cancels.get(watch.run.id, 0)
         is_asked = requests or watch.is_late()
         if is_asked and not watch.cancelling and watch.failure is None:
             self._begin_cancel(watch)
         if watch.cancelling:
             watch.stop(requests, self._patience)
+        self._intake.take_in(watch)  # last: what cannot be read hinders no cancel
         if watch.is_over(self._patience):
             self._end(watch)
 
@@ -224,8 +224,9 @@ class Supervisor:
         run, keep_lease = watch.run, watch.run.gpu_uuid != CPU or watch.leftover
         with self._store.writing() as connection:
             first = claims.finish(connection, run, ending, time.time(), keep_lease=keep_lease)
-            if first and ending.state == "lost" and not watch.leftover:
-                again.resume_lost(connection, run.id, run.attempt, self._pace.losses)
+            if first and ending.state == "lost":
+                limit = 0 if watch.leftover else self._pace.losses
+                again.resume_lost(connection, run.id, run.attempt, limit)
             self._try(partial(write_record, connection, self._home.run(run.id), run.id), OSError)
 
     def _claim(self) -> None:

@@ -28,6 +28,7 @@ class Watch:
         self.short_since: float | None = None
         self.heard_at = time.monotonic()
         self.warned = False  # of its silence
+        self.refused = False  # its event file cannot be read
         self.leftover = False
         # from here on the wall clock may jump
         self._late_at = None if run.until is None else time.monotonic() + run.until - time.time()
