@@ -212,7 +212,8 @@ class Result:
 class EventWriter:
     """Appends events to the new file of one attempt; training goes on whatever the disk says.
 
-    Not for several threads. `dropped` counts the events that could not be written whole.
+    Not for several threads. What the disk does not take is written when it has room again, but
+    for losses and activities, which are many: `dropped` counts those.
 
     Raises:
         WorkerError: the file exists already, so this attempt was started before, or cannot be
@@ -222,6 +223,7 @@ class EventWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.dropped = 0
+        self._waiting: list[bytes] = []  # lines that the disk has not taken
         self._size = 0
         self._torn = False
         self._warned = False
@@ -242,11 +244,18 @@ class EventWriter:
         """Append one event as one line; a value that is not finite is written as null."""
         if isinstance(event, Loss) and not event.loss.keys() <= _LOSS_NAMES:
             raise ValueError(f"unknown loss terms: {sorted(event.loss.keys() - _LOSS_NAMES)}")
-        if self._size >= FILE_LIMIT and isinstance(event, Loss | Activity):
+        is_one_of_many = isinstance(event, Loss | Activity)
+        if self._size >= FILE_LIMIT and is_one_of_many:
             self.dropped += 1
             self._warn("the file is as large as it may become")
+            return
+        line = _line(event)
+        if self._write_waiting() and self._append(line):
+            return
+        if is_one_of_many:
+            self.dropped += 1
         else:
-            self._append(_line(event))
+            self._waiting.append(line)
 
     def fsync(self) -> None:
         """Make everything written so far survive a power cut; called before a checkpoint."""
@@ -257,6 +266,7 @@ class EventWriter:
 
     def close(self) -> None:
         """Close the file; the writer cannot be used after."""
+        self._write_waiting()
         os.close(self._descriptor)
 
     def __enter__(self) -> Self:
@@ -270,7 +280,14 @@ class EventWriter:
     ) -> None:
         self.close()
 
-    def _append(self, line: bytes) -> None:
+    def _write_waiting(self) -> bool:
+        """Write the lines that wait, in their order; False while there are some left."""
+        while self._waiting and self._append(self._waiting[0]):
+            del self._waiting[0]
+        return not self._waiting
+
+    def _append(self, line: bytes) -> bool:
+        """Whether the disk has taken a line, and all of it."""
         # A newline first closes what a short write left behind, so that only one event is lost.
         data = b"\n" + line if self._torn else line
         try:
@@ -281,12 +298,12 @@ class EventWriter:
             self._torn = True
             self._warn(error)
         if self._torn:
-            self.dropped += 1
             self._warn("the disk took only part of a line")
+        return not self._torn
 
     def _warn(self, reason: object) -> None:
         if not self._warned:
-            logger.warning("events are lost, training goes on: %s: %s", self.path, reason)
+            logger.warning("losses are not recorded, training goes on: %s: %s", self.path, reason)
         self._warned = True
 
 

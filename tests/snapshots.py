@@ -41,7 +41,7 @@ def gpubox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """A host, a folder, a time zone and a moment that are the same everywhere."""
     monkeypatch.setattr("tui.frame.HOST", "gpubox")
     monkeypatch.setattr("tui.program.SILENT_S", 600.0)  # the helper of a test says all at once
-    monkeypatch.setattr("tui.run_view.DRAW_PERIOD_S", 1e-6)
+    monkeypatch.setattr("tui.pace.DRAW_PERIOD_S", 1e-6)
     monkeypatch.setattr("ccafl.events.time.time", lambda: NOON - 10)
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as patch:

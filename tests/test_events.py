@@ -270,6 +270,35 @@ def test_fault_20_a_write_that_fails_completely_loses_its_event_alone(
     assert (steps(batch), batch.bad_lines, writer.dropped) == ([1, 3], 0, 1)
 
 
+def test_fault_20_results_wait_for_room_on_the_disk(
+    path: Path, writer: EventWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    results = [event for event in ONE_OF_EACH if not isinstance(event, events.Loss)]
+    results = [event for event in results if not isinstance(event, events.Activity)]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:20]))
+        for step, result in enumerate(results, start=1):
+            writer.write(result)
+            writer.write(loss(step))
+    writer.write(loss(99))
+    batch = read_all(path)
+    assert [line.event for line in batch.lines] == [*results, loss(99)]
+    assert writer.dropped == len(results)
+
+
+def test_fault_20_what_still_waits_at_the_end_is_written_then(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with EventWriter(path) as writer, monkeypatch.context() as patch:
+        patch.setattr(os, "write", no_space)
+        writer.write(EVALUATION)
+    assert [line.event for line in read_all(path).lines] == [EVALUATION]
+
+
 KILLED = """
 import sys
 from pathlib import Path

@@ -11,7 +11,7 @@ from tui_screen import opened, serving
 
 from ccafl.presets import resolve
 from ccafl.store import LossRow, Store
-from tui import loss_text
+from tui import loss_text, pace
 from tui.chart import Chart, LogAxis
 from tui.curves import Average, first_point, logarithms, positions, segments, thin, values
 from tui.following import Followed
@@ -198,9 +198,24 @@ def test_losses_that_arrive_while_a_run_is_read_take_none_away(recorded: Recorde
         return read(store, number, after_step=after_step)
 
     followed = Followed(recorded.store, run_id)
-    with patch.object(Store, "losses", arrive):
+    with patch.object(Store, "losses", arrive), patch.object(pace, "DRAW_PERIOD_S", 1e-6):
         first, second = followed.read(1), followed.read(2)
     assert first is not None
     assert second is not None
     before, after = first.series["intra"].steps, second.series["intra"].steps
     assert (before.tolist(), after.tolist()) == ([1], [1, 2])  # each look sees one moment
+
+
+def test_losses_read_between_two_drawings_are_given_with_the_next(recorded: Recorded) -> None:
+    run_id = recorded.start()
+    recorded.tell(run_id, loss("intra", 1, 1, intra=1.0))
+    followed = Followed(recorded.store, run_id)
+    with patch.object(pace, "DRAW_PERIOD_S", 1e9):
+        assert followed.read(1) is not None
+        recorded.tell(run_id, loss("intra", 1, 2, intra=1.0))
+        assert followed.read(2) is None
+    with patch.object(pace, "DRAW_PERIOD_S", 1e-6):
+        found = followed.read(2)
+        assert found is not None
+        assert found.series["intra"].steps.tolist() == [1, 2]
+        assert followed.read(2) is None

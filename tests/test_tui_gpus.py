@@ -101,7 +101,7 @@ async def test_a_machine_without_gpus_says_so_on_the_page_too(recorded: Recorded
 
 
 def test_the_owner_of_a_process_that_is_gone_is_unknown() -> None:
-    found = read_owners(parse_line(answer(card(0, [{"pid": 2**22 + 1, "memory": 1}]))))
+    found = read_owners(parse_line(answer(card(0, [{"pid": 2**22 + 1, "memory": 1}]))), {})
     assert found == {}
 
 

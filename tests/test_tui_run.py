@@ -270,7 +270,7 @@ async def test_a_view_below_another_screen_is_not_drawn(
         whole(panel, stage, names)
 
     monkeypatch.setattr(LossesPanel, "_draw_chart", counted)
-    monkeypatch.setattr("tui.run_view.DRAW_PERIOD_S", 1e-6)
+    monkeypatch.setattr("tui.pace.DRAW_PERIOD_S", 1e-6)
     async with opened(recorded.home) as screen:
         await screen.press("2")
         await screen.sees("all terms", "⠒")

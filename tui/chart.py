@@ -89,16 +89,18 @@ class LossAxis(NumericAxisFormatter):
 
 @dataclass(frozen=True)
 class Spaced(AxisFormatter):
-    """Those labels of an axis that have room beside each other."""
+    """Those labels of an axis that have room: beside each other, or in rows of their own."""
 
     axis: AxisFormatter
     cells: int
+    is_upright: bool = False
 
     def get_ticks(self, min_: float, max_: float, max_ticks: int = 8) -> list[float]:
         """All ticks, or every second, third one and so on."""
         ticks = self.axis.get_ticks(min_, max_, max_ticks)
         longest = max(map(len, self.get_labels_for_ticks(ticks)), default=0)
-        return ticks[:: max(ceil(len(ticks) * (longest + 1) / self.cells), 1)]
+        room = 1 if self.is_upright else longest + 1
+        return ticks[:: max(ceil(len(ticks) * room / self.cells), 1)]
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
         """The labels of the axis itself."""
@@ -246,7 +248,8 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
     def _label(self, look: Look) -> None:
         labels = DurationFormatter() if look.axis == "time" else NUMBERS
         self.set_x_formatter(Spaced(labels, self._cells))
-        self.set_y_formatter(LogAxis() if look.is_log else LossAxis())
+        losses = LogAxis() if look.is_log else LossAxis()
+        self.set_y_formatter(Spaced(losses, self._rows, is_upright=True))
 
     def _plot(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from ccafl.sentences import printable
+from tui import pace
 from tui.messages import RunRead, Settings
 from tui.series import Series
 
@@ -29,12 +31,16 @@ class Followed:
         self._watcher, self._series = Watcher(store, run_id), Series()
         self._tail = LogTail(store.home.run(run_id).console)
         self._version: int | None = None
+        self._told_at = 0.0
+        self._is_told = True
         self._snapshot: Snapshot | None = None
         self._settings: Settings | None = None
         self._published: ReferenceRow | None = None
 
     def read(self, version: int) -> RunRead | None:
-        """What is new of the run since the last call; None if nothing is.
+        """What is new of the run since the last answer; None if nothing is, or all is drawn soon.
+
+        Rows are read whenever there are some, and given once a second, when they are drawn.
 
         Args:
             version: of the database; rows are read only when it has changed.
@@ -44,14 +50,19 @@ class Followed:
         """
         from ccafl.store import ENDED
 
-        is_first, is_new = self._snapshot is None, version != self._version
-        snapshot = self._read_rows() if is_new else self._snapshot
+        before, now = self._snapshot, time.monotonic()
+        if version != self._version:
+            self._snapshot, self._is_told = self._read_rows(), False
+        snapshot = self._snapshot
         assert snapshot is not None
         is_ended = snapshot.run.state in ENDED
         lines = deque(self._tail.read(is_complete=is_ended), maxlen=KEPT)
-        self._snapshot, self._version = snapshot, version
-        if not is_new and not lines:
+        self._version = version
+        is_changed = before is None or before.run.state != snapshot.run.state
+        is_due = not self._is_told and pace.is_due(self._told_at, now, pace.DRAW_PERIOD_S)
+        if not (is_changed or lines or is_due):
             return None
+        self._is_told, self._told_at = True, now
         if self._settings is None:
             self._settings = _settings(snapshot.run)
             self._published = self._store.published().get(snapshot.run.dataset)
@@ -62,7 +73,7 @@ class Followed:
             published=self._published,
             lines=list(lines),
             line_count=self._tail.line_count,
-            is_first=is_first,
+            is_first=before is None,
         )
 
     def _read_rows(self) -> Snapshot:

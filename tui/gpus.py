@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,11 +61,13 @@ class GpuWatch(threading.Thread):
                 helper.terminate()
             assert helper.stdout is not None
             last: GpuAnswer | None = None
+            owners: dict[int, Owner] = {}
             for line in helper.stdout:
                 self.heard = time.monotonic()
                 answer = parse_line(line)
                 if answer != last or answer.gpus:
-                    self._tell(GpusRead(answer, read_owners(answer)))
+                    owners = read_owners(answer, owners)
+                    self._tell(GpusRead(answer, owners))
                 last = answer
         self._tell(GpusRead(None))
 
@@ -74,10 +76,10 @@ class GpuWatch(threading.Thread):
             self._post(message)
 
 
-def read_owners(answer: GpuAnswer) -> dict[int, Owner]:
-    """User and command of the processes that can be seen from here."""
+def read_owners(answer: GpuAnswer, known: Mapping[int, Owner]) -> dict[int, Owner]:
+    """User and command of the processes that can be seen from here, unless they are known."""
     pids = {process.pid for gpu in answer.gpus for process in gpu.processes or ()}
-    found = {pid: _owner(Path(f"/proc/{pid}")) for pid in pids}
+    found = {pid: known.get(pid) or _owner(Path(f"/proc/{pid}")) for pid in pids}
     return {pid: owner for pid, owner in found.items() if owner is not None}
 
 

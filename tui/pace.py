@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
     from textual.widget import Widget
 
+DRAW_PERIOD_S = 1.0  # of what is drawn of a run
 LATE_S = 0.1  # after the period, in which that may be asked for which wakes the app anyway
 
 

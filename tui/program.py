@@ -25,13 +25,8 @@ from tui.gpus import COMMAND, SILENT_S, GpuWatch
 from tui.keys import key_row, offered
 from tui.leaving import LEAVE_S, watch_signals
 from tui.main_screen import MainScreen
-from tui.messages import (
-    GpusRead,
-    Looked,
-    QueueRead,
-    Said,
-    Trouble,
-)
+from tui.messages import GpusRead, Looked, QueueRead, Said, Trouble
+from tui.pace import is_due
 from tui.problems import Problems
 from tui.reader import SLOW_PERIOD_S, Reader
 from tui.remembered import Notebook
@@ -51,7 +46,8 @@ if TYPE_CHECKING:
 
 SERVE_S = 10.0
 IDLE_S = 600.0
-TICK_S = 0.3  # after whole seconds, when what is read at them is painted
+TICK_S = 0.02  # after whole seconds, when what is read at them is drawn
+TICK_PERIOD_S = 1.0
 LOADED_S = 5.0  # after which all libraries are there
 
 
@@ -102,7 +98,7 @@ class CcaflApp(App[None]):
         problems = Problems(self.remembered.since or clock(), self.remembered.seen)
         self.signs = Signs(problems, read_only=read_only)
         self._main = MainScreen(self.remembered.pane)
-        self._served_at, self._key_at = -SERVE_S, 0.0
+        self._served_at, self._key_at, self._drawn_at = -SERVE_S, 0.0, 0.0
         self._reader = Reader(home, self._hear)
         self._actor = Actor(home, self._hear)
         self._gpus = GpuWatch(self._hear, gpu_command)
@@ -116,7 +112,8 @@ class CcaflApp(App[None]):
         watch_signals(self._leave)
         self._key_at = time.monotonic()
         self.theme_changed_signal.subscribe(self, self._remember_theme)
-        self.set_timer(1.0 - time.monotonic() % 1.0 + TICK_S, self._begin_to_tick)
+        rest_s = TICK_PERIOD_S - time.monotonic() % TICK_PERIOD_S
+        self.set_timer(rest_s + TICK_S, self._begin_to_tick)
         self.set_timer(LOADED_S, _collect_from_now)
 
     def on_unmount(self) -> None:
@@ -208,6 +205,7 @@ class CcaflApp(App[None]):
     def draw_frame(self, screen: Framed | None) -> None:
         """Bring title, strip and sentences of a screen up to date."""
         if screen is not None and screen.is_mounted:
+            self._drawn_at = time.monotonic()
             if self.app_focus:
                 self.signs.problems.look_at(screen.interest().run)
             screen.draw(self.signs, self._main.pane)
@@ -363,13 +361,14 @@ class CcaflApp(App[None]):
             self.post_message(message)
 
     def _begin_to_tick(self) -> None:
-        self.set_interval(1.0, self._tick)
+        self.set_interval(TICK_PERIOD_S, self._tick)
 
     def _tick(self) -> None:
         self._set_pace()
         if self._gpus.ident is not None and time.monotonic() - self._gpus.heard > SILENT_S:
             self._take_gpus(GpusRead(None))
-        if not self._reader.is_slow or int(time.monotonic()) % SLOW_PERIOD_S == 0:
+        period_s = SLOW_PERIOD_S if self._reader.is_slow else TICK_PERIOD_S
+        if is_due(self._drawn_at, time.monotonic(), period_s):
             self.draw_frame(self.frame)
         self._remember()
 

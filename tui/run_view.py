@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
 from ccafl.sentences import printable
-from tui import evaluation_text, run_text
+from tui import evaluation_text, pace, run_text
 from tui.acting import Acting
 from tui.commands import Command
 from tui.evaluations_panel import AssociationPanel, EvaluationsPanel
@@ -18,7 +18,6 @@ from tui.frame import Line
 from tui.log_view import LogView
 from tui.losses_panel import LossesPanel
 from tui.messages import HeadChanged, RunGone, RunRead, Trouble
-from tui.pace import Pace
 from tui.settings_panel import SettingsPanel
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ VIEWS = ("Losses", "Log", "Evaluations", "Config")
 PANELS = ("Losses", "Evaluations", "Association", "Log", "Config")
 BESIDE = 70  # cells, below which no text fits beside the chart
 CLOCK_S = 10.0
-DRAW_PERIOD_S = 1.0
 
 
 class RunView(Acting):
@@ -63,7 +61,7 @@ class RunView(Acting):
         self.view = VIEWS[0]
         self.message: RunRead | None = None
         self._is_filled = False
-        self._pace = Pace(self, DRAW_PERIOD_S, self._draw)
+        self._pace = pace.Pace(self, pace.DRAW_PERIOD_S, self._draw)
         self._titles: dict[str, str] = {}
         self._true_at: float | None = None  # when what is shown was read, once it is stale
 

@@ -247,7 +247,7 @@ def _select_states(states: Sequence[State], limit: int | None) -> Select[Any]:
         case((rank == 0, RUN.c.started), (rank == 1, RUN.c.place), else_=-RUN.c.ended),
         RUN.c.id,
     )
-    return _select_which([RUN.c.state.in_(states)], order, limit)
+    return _select_runs().where(RUN.c.state.in_(states)).order_by(*order).limit(limit)
 
 
 @cache
