@@ -83,7 +83,7 @@ def ended(run: "RunRow") -> str:
 
 def resumed(run: "RunRow") -> str:
     """How often a lost run was queued again by itself; empty where that says nothing."""
-    if run.state != "lost" or not run.lost_in_row:
+    if run.state != "lost" or run.lost_in_row < 2:
         return ""
     return f"Resumed by itself {run.lost_in_row - 1} of {run.lost_in_row} times."
 

@@ -1,6 +1,7 @@
 """The numbers behind the chart of losses, and what the chart says of them."""
 
 import math
+from collections.abc import Sequence
 from unittest.mock import patch
 
 import numpy as np
@@ -12,7 +13,7 @@ from tui_screen import opened, serving
 from ccafl.presets import resolve
 from ccafl.store import LossRow, Store
 from tui import loss_text, pace
-from tui.chart import Chart, LogAxis
+from tui.chart import Chart, LogAxis, Look, Piece
 from tui.curves import Average, first_point, logarithms, positions, segments, thin, values
 from tui.following import Followed
 from tui.series import Axis, Series, StageSeries
@@ -219,3 +220,58 @@ def test_losses_read_between_two_drawings_are_given_with_the_next(recorded: Reco
         assert found is not None
         assert found.series["intra"].steps.tolist() == [1, 2]
         assert followed.read(2) is None
+
+
+async def test_a_picture_is_drawn_again_when_it_differs_by_a_row(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    plot = Chart._plot
+
+    def counted(chart: Chart, pieces: Sequence[Piece]) -> None:
+        drawn.append(len(pieces))
+        plot(chart, pieces)
+
+    monkeypatch.setattr(Chart, "_plot", counted)
+    recorded.tell(recorded.start(), loss("intra", 1, 1, intra=1.0))
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("all terms", "┻")
+        await screen.rests()
+        chart, series = screen.app.screen.query_one(Chart), Series()
+        series.take([row(n + 1, 1 + n // 200, 2.0 + n % 2) for n in range(990)], is_anew=True)
+        for step, (value, expected) in enumerate([(2.0, 1), (2.5, 0), (9.0, 1), (2.5, 0)], 991):
+            series.take([row(step, 5, value)], is_anew=False)
+            before = len(drawn)
+            chart.draw(series.copy()["inter"], {"inter": "A"}, Look())
+            assert len(drawn) - before == expected, step
+
+
+async def test_a_stage_without_a_finite_loss_changes_its_axis(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = recorded.start()
+    recorded.tell(run_id, *(loss("intra", 1, n, intra=math.nan) for n in range(1, 9)))
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("warning: 8 not finite", "0.6 ┫")
+        await screen.press("L")
+        await screen.sees("log axis", " 10 ┫")
+
+
+@pytest.mark.parametrize(
+    ("value", "smooth", "zoom", "count"), [(1.0, 0.9, 3, 370), (0.693, 0.97, 4, 1105)]
+)
+async def test_a_loss_that_settles_can_be_drawn(
+    recorded: Recorded, value: float, smooth: float, zoom: int, count: int
+) -> None:
+    run_id = recorded.start()
+    recorded.tell(run_id, *(loss("intra", 1, n, intra=9.0) for n in range(1, 4)))
+    async with opened(recorded.home) as screen:
+        await screen.press("2")
+        await screen.sees("all terms", "⠉")
+        chart, series = screen.app.screen.query_one(Chart), Series()
+        rows = [row(n, 1, 9.0 if n < 4 else value) for n in range(1, count)]
+        series.take(rows, is_anew=True)
+        chart.draw(series.copy()["inter"], {"inter": "A"}, Look(smooth=smooth, zoom=zoom))
+        chart.draw(series.copy()["inter"], {"inter": "A"}, Look(is_log=True))

@@ -25,11 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not os.environ.get("NO_COLOR"):
         os.environ.pop("NO_COLOR", None)  # set but empty says nothing; Textual would obey it
     gc.disable()  # while libraries load there is nothing to collect; the app enables it again
-    with guarding():
-        from tui.program import CcaflApp
+    try:
+        with guarding():
+            from tui.program import CcaflApp
 
-        app = CcaflApp(home, read_only=options.read_only, ascii_only=options.ascii)
-        app.run(mouse=not options.no_mouse)
+            app = CcaflApp(home, read_only=options.read_only, ascii_only=options.ascii)
+            app.run(mouse=not options.no_mouse)
+    except KeyboardInterrupt:  # before the app has the keys
+        sys.exit(130)
     if app.farewell:
         sys.stdout.write(f"{app.farewell}\n")
     sys.exit(app.return_code or 0)

@@ -73,7 +73,7 @@ class LogAxis(AxisFormatter):
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
         """The values themselves."""
-        return [f"{10**tick:.2g}" for tick in ticks]
+        return [f"{10 ** min(tick, 308.0):.2g}" for tick in ticks]  # the largest there are
 
 
 class LossAxis(NumericAxisFormatter):
@@ -172,7 +172,8 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         return max(self.size.height - 3, 1)
 
     def on_mount(self) -> None:
-        """Leave all room to the curves."""
+        """Leave all room to the curves, and draw them in the colours of another theme."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.post_message(self.Ready()))
         self.margin_top, self.margin_bottom, self.margin_left = 0, 1, LABEL + 1
 
     def on_canvas_resize(self, event: Canvas.Resize) -> None:
@@ -202,7 +203,7 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         """
         kind = (self.size, series.times[0], [*letters], look)
         if kind != self._kind:
-            self._kind, self._end, self._across, self._drawn = kind, 0.0, (0.0, 0.0), ()
+            self._kind, self._end, self._across = kind, 0.0, (0.0, 0.0)
         x = positions(series, look.axis)
         origin = float(x[0]) - 1 if look.axis == "step" else 0.0
         begin, end = self._fit_x(origin, max(float(x[-1]), origin + 1.0), look.zoom)
@@ -228,8 +229,9 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
                 places[letter] = first_point(x[first:], curve, after)
         span = self._fit_y(smooth)
         broken = [place for place in x[series.broken].tolist() if place >= begin]
-        frame = (begin, end, span, broken)
-        if frame != self._frame or not self._is_drawn(pieces, (span[1] - span[0]) / self._rows):
+        frame = (kind, begin, end, span, broken)
+        cell = (end - begin) / self._cells, (span[1] - span[0]) / self._rows
+        if frame != self._frame or not self._is_drawn(pieces, cell):
             self._frame, self._drawn = frame, pieces
             with self.app.batch_update():
                 self.clear()
@@ -264,12 +266,13 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         """The parts of a curve, thin enough for the part of the axis that is shown."""
         return [Piece(*thin(*part, shown, self._cells), colour) for part in segments(x, y)]
 
-    def _is_drawn(self, pieces: Sequence[Piece], row: float) -> bool:
-        """Whether these curves are those that are drawn, or nowhere a row away from them."""
+    def _is_drawn(self, pieces: Sequence[Piece], cell: tuple[float, float]) -> bool:
+        """Whether these curves are those that are drawn, or nowhere a cell away from them."""
         return len(pieces) == len(self._drawn) and all(
             piece.colour == drawn.colour
             and len(piece.y) == len(drawn.y)
-            and bool(np.abs(piece.y - drawn.y).max() < row)
+            and bool(np.abs(piece.x - drawn.x).max() < cell[0])
+            and bool(np.abs(piece.y - drawn.y).max() < cell[1])
             for piece, drawn in zip(pieces, self._drawn, strict=True)
         )
 
@@ -287,7 +290,8 @@ class Chart(PlotWidget, inherit_bindings=False, can_focus=False):
         highest = max((float(piece.y.max()) for piece in pieces), default=1.0)
         low, high = self._across
         if not (low <= lowest and highest <= high and highest - lowest > 0.8 * (high - low)):
-            room = 0.05 * (highest - lowest) or 0.05 * abs(highest) or 1.0
+            is_flat = highest - lowest <= 1e-9 * abs(highest)  # but for rounding
+            room = 0.05 * (abs(highest) if is_flat else highest - lowest) or 1.0
             self._across = lowest - room, highest + room
         return self._across
 

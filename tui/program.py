@@ -338,10 +338,11 @@ class CcaflApp(App[None]):
 
     @on(GpusRead)
     def _take_gpus(self, message: GpusRead) -> None:
-        had_gpus = bool(self.signs.strip.gpus)
+        strip = self.signs.strip
+        before = bool(strip.gpus), strip.trouble
         self.signs.take_gpus(message, self.clock())
         self._give(message)
-        if bool(self.signs.strip.gpus) != had_gpus:  # else the next tick draws them
+        if (bool(strip.gpus), strip.trouble) != before:  # else the next tick draws them
             self.draw_frame(self.frame)
 
     # --- the rest
