@@ -237,7 +237,7 @@ def live(times: int, home: Home) -> Iterator[Row]:
                 found.append(terminal.at_work())
         nvitop.measure()
     for what, found, target, most in (
-        ("one live run, losses", large, "<= 2 x nvitop", "<= 16 kB/s"),
+        ("one live run, ten epochs in, losses", large, "<= 2 x nvitop", "<= 16 kB/s"),
         ("the same at 80x24", small, "-", "<= 8 kB/s"),
     ):
         share, rate = _medians(found)
